@@ -1,13 +1,13 @@
 """The application: every route on one screen."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
@@ -16,7 +16,7 @@ from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_pa
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
-from gateway.api.routes import accounts, generations, models, openai_videos, operations, tokens
+from gateway.api.routes import accounts, generations, live, models, openai_videos, operations, tokens
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
@@ -39,6 +39,7 @@ def _openai(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/characters/{{id}}", openai_videos.characters, methods=["GET"]),
         PollRoute(f"{prefix}/videos/{{id}}", render_video),
         Route(f"{prefix}/videos/{{id}}", openai_videos.delete, methods=["DELETE"]),
+        Route(f"{prefix}/videos/{{id}}/events", live.video_events, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
         Route(f"{prefix}/models", models.models, methods=["GET"]),
@@ -59,7 +60,13 @@ def _generations() -> list[Route]:
             Route(f"{prefix}/videos/tasks", generations.statuses, methods=["GET"], include_in_schema=bool(prefix))
             for prefix in ("/v1", "")
         ),
+        # Before the polls of a task with this name.
+        *(Route(path, live.upgrade_required, methods=["GET"], include_in_schema=False) for path in _SOCKETS),
         *(PollRoute(path, render_task, include_in_schema=path == STATUS) for path in all_paths(STATUS)),
+        *(
+            Route(f"{path}/events", live.task_events, methods=["GET"], include_in_schema=path == STATUS)
+            for path in all_paths(STATUS)
+        ),
         *(
             Route(f"{path}/cancel", generations.cancel, methods=["POST"], include_in_schema=path == STATUS)
             for path in (STATUS, STATUS.removeprefix("/v1"))
@@ -68,6 +75,9 @@ def _generations() -> list[Route]:
 
 
 _SUBMITS = all_paths(SUBMIT)
+_SOCKETS = ("/v1/videos/tasks/ws", "/videos/tasks/ws")
+
+SOCKETS = [WebSocketRoute(path, live.socket) for path in _SOCKETS]
 
 ROUTES = [
     *_generations(),
@@ -114,15 +124,16 @@ def create_app(
     services = build_services(settings, process)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[dict[str, Callable[[], None]], None]:
         async with process.http, aclosing(process.fetcher), process.background as background:
             background.start(_daily_credits(app, process).run())
             if reload:
                 background.start(Reloader(app.state, process, load_settings, settings_file()).run())
-            yield
+            # The server calls it when it begins to stop: event streams would never end by themselves.
+            yield {"on_stop": process.watches.stop}
 
     app = Starlette(
-        routes=ROUTES,
+        routes=[*SOCKETS, *ROUTES],
         middleware=[
             Middleware(NormalizePath),
             Middleware(RequestServices),

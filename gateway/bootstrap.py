@@ -27,6 +27,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.settings import Settings, SettingsError
+from gateway.live.watching import Watches
 from gateway.media.fetcher import Fetcher
 from gateway.media.intake import MediaIntake
 from gateway.media.resize import INSTALL, can_shrink
@@ -69,6 +70,7 @@ class ProcessState:
     locator: TaskRefCache
     idempotency: IdempotencyStore
     archiver: TaskArchiver | None
+    watches: Watches
     logged_warnings: set[str] = field(default_factory=set)
 
 
@@ -123,6 +125,7 @@ def build_process_state(
         TaskRefCache(),
         IdempotencyStore(clock, _seeds().__next__),
         archiver,
+        Watches(clock, background, limit=settings.live.watchers, limit_per_caller=settings.live.watchers_per_caller),
     )
 
 
@@ -181,7 +184,6 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         intake,
         clock,
         archiver=process.archiver,
-        poll_interval=settings.video_poll_interval / 1000,
     )
     callers = Callers(
         registry,
@@ -198,7 +200,9 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     process.http.policies = policies
     poller.freshness = settings.poll_freshness
     poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
-    return Services(settings, callers, tasks, process.http, pool, checks)
+    watches = process.watches
+    watches.tasks, watches.interval = tasks, settings.video_poll_interval / 1000
+    return Services(settings, callers, tasks, process.http, pool, checks, watches, clock, process.background)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:

@@ -25,7 +25,7 @@ CHECK_SECONDS = 1.0
 
 RESTART_ONLY = frozenset(
     {
-        *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits"),
+        *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits", "live"),
         *("archive", "archive_url"),
     }
 )

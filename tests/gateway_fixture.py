@@ -105,6 +105,7 @@ class GatewayFixture:
         self.tasks, self.checks = services.tasks, services.checks
         self.locator, self.listing = self.tasks._locator, self.tasks._listing
         self.pool, self.background = self.process.pool, self.process.background
+        self.watches = self.process.watches
         self.archiver = self.process.archiver
 
     async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:

@@ -41,7 +41,9 @@ def test_default_models_are_named(readme: str) -> None:
 @each_language
 def test_every_setting_is_named(readme: str) -> None:
     tables = {"accounts": "[[accounts]]", "providers": "[providers."}
-    tables |= {name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "media", "archive", "api")}
+    tables |= {
+        name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "live", "media", "archive", "api")
+    }
     assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in readme] == []
 
 

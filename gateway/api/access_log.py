@@ -28,7 +28,8 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
 
     `route` is the path template, `seconds` the duration. A successful `routine` request is logged at debug level.
     """
-    method = scope["method"]
+    # The handshake of a WebSocket is a GET.
+    method = scope.get("method", "GET")
     observe_request(route, method if method in _METHODS else "OTHER", status, seconds)
     if status >= 500:
         level = logging.WARNING

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
@@ -16,12 +16,12 @@ from gateway.tasks.view import Task
 from providers.contract.requests import VideoRequest
 
 
-def services(request: Request) -> Services:
+def services(request: HTTPConnection) -> Services:
     """The services that the request began with."""
     return services_of(request.scope)
 
 
-def language_of(request: Request) -> Language:
+def language_of(request: HTTPConnection) -> Language:
     default = services(request).settings.language
     header = request.headers.get("accept-language")
     return choose_language(header, default) if header else default
@@ -73,7 +73,7 @@ def add_log_fields(request: Request, fields: Mapping[str, str]) -> None:
     request.scope["gateway.log_fields"] = {**request.scope.get("gateway.log_fields", {}), **fields}
 
 
-def request_id(request: Request) -> str:
+def request_id(request: HTTPConnection) -> str:
     return cast(str, request.scope.get("gateway.request_id", ""))
 
 

@@ -67,6 +67,8 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     hint = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
     if hint is not None:
         return error_response(request, hint)
+    if http_error.status_code == 426:
+        return error_response(request, GatewayError("upgrade_required"), http_error.headers)
     if http_error.status_code == 405:
         response_error = GatewayError("method_not_allowed", values={"method": request.method})
         # The framework names the methods of one route only; a route that raises this itself names its own.

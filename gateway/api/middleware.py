@@ -18,6 +18,9 @@ from gateway.core.logs import GATEWAY
 _CLIENT_DISCONNECTED = 499
 """In logs and metrics only: the client disconnected before the response."""
 
+_UPGRADED = 101
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+
 _MONITORING_PATHS = frozenset({"/healthz", "/ping", "/metrics"})
 """Polled by monitors: a successful request is logged at debug level."""
 
@@ -66,7 +69,7 @@ class RequestContext:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -77,8 +80,8 @@ class RequestContext:
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in _STARTS:
+                status = message.get("status", _UPGRADED)
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 

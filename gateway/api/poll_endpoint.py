@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 from starlette.requests import Request
@@ -21,9 +22,14 @@ from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
 from gateway.api.services import services_of
+from gateway.core.errors import gateway_error
 from gateway.core.localization import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
+from gateway.live.waiting import wait_for_change
 from gateway.tasks.view import Task
+
+MAX_WAIT_SECONDS = 100
+"""Many proxies close a connection that is silent for longer."""
 
 Renderer = Callable[[Task, Language], dict[str, Any]]
 """Renders a task as the JSON of one API."""
@@ -31,8 +37,11 @@ Renderer = Callable[[Task, Language], dict[str, Any]]
 _POLL_HEADERS = frozenset({b"authorization", b"accept-language", b"cache-control", b"x-request-id", b"origin"})
 
 
-async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, renderer: Renderer) -> PollResponse:
-    """The response to a poll of the task `id`, from the response cache if possible.
+async def answer_poll(
+    scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], id: str, renderer: Renderer
+) -> PollResponse:
+    """The response to a poll of the task `id`, from the response cache if possible. With `?wait=N` it is that after the
+    next change of the task.
 
     `headers` are those of `read_headers`. The caller's name goes into the scope for the log line. Raises GatewayError.
     """
@@ -41,7 +50,8 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     authorization, languages = headers.get(b"authorization", b""), headers.get(b"accept-language", b"")
     key = (id, renderer, authorization, languages)
     force_refresh = b"cache-control" in headers and has_no_cache(headers[b"cache-control"].decode("latin-1"))
-    cached = None if force_refresh else cache.get(key)
+    wait = _seconds_to_wait(scope["query_string"]) if scope["query_string"] else 0.0
+    cached = None if force_refresh or wait else cache.get(key)
     if cached is not None:
         QUERIES_SAVED.inc()
         scope["gateway.caller"] = cached.caller
@@ -49,16 +59,28 @@ async def answer_poll(scope: Scope, headers: Mapping[bytes, bytes], id: str, ren
     generation = cache.generation
     caller = services.callers.identify(authorization.decode("latin-1"))
     scope["gateway.caller"] = caller.name
-    task = await services.tasks.status(caller, id, force_refresh=force_refresh)
+    if wait:
+        task = await wait_for_change(services.watches, services.clock, caller, id, wait, receive)
+    else:
+        task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness
     short = len(id) + len(authorization) + len(languages) <= MAX_KEY_CHARACTERS
-    if task.query_error is None and freshness > 0 and short:
+    if task.query_error is None and freshness > 0 and short and not wait:
         # A status older than the freshness waits for a rate-limited query: it is cached nevertheless.
         seconds = freshness - task.age if task.age < freshness else CACHED_SECONDS
         cache.put(key, response, seconds, generation)
     return response
+
+
+def _seconds_to_wait(query: bytes) -> float:
+    """The seconds of `?wait=N`, at most MAX_WAIT_SECONDS; 0 without one. Raises GatewayError where it is no number."""
+    value = parse_qs(query.decode("latin-1")).get("wait", ["0"])[-1]
+    try:
+        return min(max(float(value), 0.0), MAX_WAIT_SECONDS)
+    except ValueError:
+        raise gateway_error("invalid_wait", param="wait", limit=MAX_WAIT_SECONDS) from None
 
 
 def read_headers(scope: Scope) -> dict[bytes, bytes]:
@@ -81,7 +103,9 @@ class PollRoute(Route):
     def __init__(self, path: str, renderer: Renderer, *, include_in_schema: bool = True) -> None:
         async def poll(request: Request) -> Response:
             scope = request.scope
-            rendered = await answer_poll(scope, read_headers(scope), request.path_params["id"], renderer)
+            rendered = await answer_poll(
+                scope, request.receive, read_headers(scope), request.path_params["id"], renderer
+            )
             response = Response(rendered.body)
             response.raw_headers = list(rendered.headers)
             return response
@@ -121,7 +145,7 @@ async def _respond(
     request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
     scope["gateway.request_id"] = request_id
     try:
-        response = await answer_poll(scope, headers, id, route.renderer)
+        response = await answer_poll(scope, receive, headers, id, route.renderer)
         status, head, body = 200, response.headers, response.body
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)

@@ -9,7 +9,10 @@ from gateway.accounts.callers import Callers
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.pool import AccountPool
 from gateway.api.response_cache import ResponseCache
+from gateway.core.background_tasks import Background
+from gateway.core.clock import Clock
 from gateway.core.settings import Settings
+from gateway.live.watching import Watches
 from gateway.tasks.service import Tasks
 from providers.transport.client import HttpClient
 
@@ -27,6 +30,9 @@ class Services:
     http: HttpClient
     pool: AccountPool
     checks: AccountChecks
+    watches: Watches
+    clock: Clock
+    background: Background
     poll_responses: ResponseCache = field(default_factory=ResponseCache)
 
 
@@ -38,7 +44,7 @@ class RequestServices:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] != "lifespan":
             scope[_KEY] = scope["app"].state.services
         await self._app(scope, receive, send)
 

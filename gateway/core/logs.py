@@ -94,7 +94,10 @@ def configure(level: str, log_format: str) -> None:
 
 
 def _is_not_logged_before(record: logging.LogRecord) -> bool:
-    """False for uvicorn's line about a response that stops early, whose cause the gateway has logged."""
+    """False for uvicorn's line about a response that stops early, whose cause the gateway has logged, and for lines
+    about a WebSocket, which the access log has and whose query and messages may hold a credential."""
+    if "websockets" in record.pathname:
+        return False
     return not record.getMessage().startswith("ASGI callable returned without completing response")
 
 

@@ -57,6 +57,32 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "account_restricted": LocalizedText("账号受限", "The account is restricted"),
     "insufficient_quota": LocalizedText("积分不足", "Not enough credits"),
+    "too_many_watchers": LocalizedText(
+        "实时订阅过多：同一凭证最多同时订阅 {limit} 个任务，请先关闭其他订阅，或改用查询接口",
+        "Too many event streams: at most {limit} tasks can be watched with one credential. Close others, or poll",
+    ),
+    "too_many_watchers_in_all": LocalizedText(
+        "网关的实时订阅已满，请稍后再试，或改用查询接口",
+        "The gateway has no room for more event streams: try again later, or poll",
+    ),
+    "too_many_subscriptions": LocalizedText(
+        "每个连接最多订阅 {limit} 个任务，请另开连接",
+        "One connection can watch at most {limit} tasks: open another connection for more",
+    ),
+    "authorized_already": LocalizedText(
+        "订阅期间不能更换凭证，请另开连接",
+        "The credential cannot change while tasks are watched: open another connection",
+    ),
+    "invalid_wait": LocalizedText(
+        "wait 应为 0 到 {limit} 之间的秒数", "`wait` must be a number of seconds from 0 to {limit}"
+    ),
+    "invalid_socket_message": LocalizedText(
+        '消息格式无效，应为 JSON 对象，如 {"subscribe": ["任务 ID"]}',
+        'Invalid message: send a JSON object such as {"subscribe": ["task id"]}',
+    ),
+    "upgrade_required": LocalizedText(
+        "该路径只接受 WebSocket 连接，接口文档见 /docs", "This path accepts WebSocket connections only: see /docs"
+    ),
     "rate_limit_exceeded": LocalizedText("请求过于频繁，请稍后再试", "Too many requests: try again later"),
     "owner_not_asked": LocalizedText(
         "请求中的凭证和任务 ID 过多，未查询该任务属于哪个凭证：请减少凭证或任务 ID 的数量，或改用提交任务时返回的 ID",
@@ -278,4 +304,5 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "ids_required": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
 }
 
+TIMED_OUT = LocalizedText("生成超时，请重试", "Generation is taking too long: try again")  # fixed
 QUERY_FAILED = LocalizedText("查询失败: {reason}", "Status query failed: {reason}")  # fixed

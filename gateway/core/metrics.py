@@ -56,6 +56,12 @@ ACCOUNTS = Gauge(
     ("provider", "state"),
     multiprocess_mode="mostrecent",
 )
+WATCHERS = Gauge(
+    "gateway_watchers",
+    "Open event streams, by kind (sse, websocket).",
+    ("kind",),
+    multiprocess_mode="livesum",
+)
 COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
 _exposed: set[tuple[str, str]] = set()
 

@@ -89,6 +89,15 @@ class LimitSettings(Section):
     )
 
 
+class LiveSettings(Section):
+    """Limits of event streams (SSE, WebSocket) in one process."""
+
+    watchers: int = Field(20_000, ge=1, description="Watched tasks of all event streams together; more get 503.")
+    watchers_per_caller: int = Field(
+        5000, ge=1, description="Watched tasks of the event streams of one key or credential; more get 429."
+    )
+
+
 class MediaSettings(Section):
     """How images, videos and audio files are prepared for an upstream, and where they may be fetched from."""
 
@@ -230,10 +239,14 @@ class Settings(BaseSettings):
         5000,
         ge=10,
         validation_alias="VIDEO_POLL_INTERVAL",
-        description="Poll interval of held responses in milliseconds.",
+        description="Longest interval in milliseconds between the status queries of a task that is watched or waited "
+        "for, unless its queue position or the rate limit asks for a longer one.",
     )
     video_timeout: int = Field(
-        600_000, ge=0, validation_alias="VIDEO_TIMEOUT", description="Maximum milliseconds that a response is held."
+        600_000,
+        ge=0,
+        validation_alias="VIDEO_TIMEOUT",
+        description="Maximum milliseconds that a task is watched and that a response is held.",
     )
     poll_freshness: float = Field(
         1.0,
@@ -257,6 +270,7 @@ class Settings(BaseSettings):
     )
     archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
+    live: LiveSettings = LiveSettings()
     media: MediaSettings = MediaSettings()
 
     _file_version: FileVersion | None = PrivateAttr(None)

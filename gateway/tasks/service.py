@@ -1,4 +1,4 @@
-"""Task service: submit, status, wait, cancel, list and archive, across callers, models, accounts and upstreams."""
+"""Task service: submit, status, cancel, list and archive, across callers, models, accounts and upstreams."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ from gateway.tasks.idempotency import IdempotencyStore, SubmitRecord
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
-from gateway.tasks.order import CONNECTED, ClientPresence, SubmitOrder
+from gateway.tasks.order import SubmitOrder
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LookupResult
 from gateway.tasks.submitter import Submitter
@@ -33,7 +33,7 @@ from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, Prov
 from providers.contract.models import ModelCard
 from providers.contract.provider import CanCancel
 from providers.contract.requests import Submission, VideoRequest
-from providers.contract.tasks import Phase, Result, TaskState
+from providers.contract.tasks import Result, TaskState
 from providers.progress import estimate
 from providers.registry import Registry
 from providers.sizes import asked_seconds, asked_size
@@ -55,7 +55,6 @@ class Tasks:
         clock: Clock,
         *,
         archiver: TaskArchiver | None = None,
-        poll_interval: float = 5.0,
     ) -> None:
         self._registry = registry
         self.catalog = catalog
@@ -68,7 +67,6 @@ class Tasks:
         self._intake = intake
         self._archiver = archiver
         self._observer = TaskObserver(locator, poller, archiver, clock)
-        self._poll_interval = poll_interval
 
     # --- submit -------------------------------------------------------------------------------------------------
 
@@ -217,27 +215,15 @@ class Tasks:
             raise from_provider(first)
         return found
 
-    async def wait(
-        self, caller: Caller, submitted: Submitted, seconds: float, client: ClientPresence = CONNECTED
-    ) -> Task:
-        """Poll a task until it ends, for at most `seconds` or until the client disconnects. Returns the last status,
-        which is stale where later polls found none. A rejected credential ends the wait without an error."""
-        deadline = self._clock.monotonic() + seconds
-        state = TaskState(submitted.id, Phase.QUEUED, created_at=submitted.created)
-        task = Task(submitted.id, submitted.provider, state, model=submitted.model, created=submitted.created)
-        while not task.state.phase.ended:
-            left = deadline - self._clock.monotonic()
-            if left <= 0 or await client.is_disconnected():
-                break
-            await self._clock.sleep(min(self._poll_interval, left))
-            try:
-                task = replace(await self.status(caller, submitted.id), model=submitted.model)
-            except GatewayError as error:
-                if error.code == "invalid_api_key":
-                    break
-                # The task may be found again.
-                task = replace(task, stale=True)
-        return task
+    async def located(self, caller: Caller, id: str) -> TaskRef | None:
+        """The reference of a task; None where it is unknown, or ambiguous for now."""
+        cached = self._locator.cached(caller, id)
+        if cached is not None:
+            return cached
+        try:
+            return await self._locator.find_one(caller, id)
+        except GatewayError:
+            return None
 
     async def cancel(self, caller: Caller, id: str) -> Task:
         """Cancel a task and return its new status. Idempotent: a cancelled task stays cancelled.

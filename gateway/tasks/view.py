@@ -87,13 +87,18 @@ class Task:
     @property
     def poll_after_ms(self) -> int | None:
         """Milliseconds until the next poll; None once the task has ended."""
-        if self.state.phase.ended:
-            return None
-        pause = _POLL_AFTER_MS[self.state.phase]
+        return None if self.state.phase.ended else self._pause_ms(_POLL_AFTER_MS[self.state.phase])
+
+    def interval(self, longest: float) -> float:
+        """Seconds between two queries of a task that is watched: at most `longest`, unless its queue position or the
+        rate limit of its account asks for more."""
+        return self._pause_ms(min(_POLL_AFTER_MS.get(self.state.phase, 0), longest * 1000)) / 1000
+
+    def _pause_ms(self, pause: float) -> int:
         queue = self.state.queue
         if queue and queue.eta_seconds:
             pause = max(pause, math.ceil(queue.eta_seconds * 1000 / _QUEUE_POLLS))
-        pause = min(pause, _LONGEST_POLL_AFTER_MS)
+        pause = min(math.ceil(pause), _LONGEST_POLL_AFTER_MS)
         return max(pause, min(math.ceil(self.round_seconds * 1000), _LONGEST_ROUND_MS))
 
 

@@ -26,6 +26,9 @@ _TASK_ID = _path("id", "A task id, as returned by a submit.", maxLength=160)
 _ACCOUNT = _path("name", "An account's name or tag, as listed by GET /v1/accounts.")
 _NO_CACHE = _header("Cache-Control", "`no-cache` forces a query of the upstream.")
 _LANGUAGE = _header("Accept-Language", "`zh` or `en`: the language of messages.")
+_WAIT = _query("wait", "Seconds, at most 100: answer after the next change of the task, else after this time.")
+_TOKEN = _query("token", "The bearer, for `EventSource`, which cannot set a header.")
+_LAST_EVENT_ID = _header("Last-Event-ID", "The last `id` received; the current status is sent first in any case.")
 _PREFER = _header("Prefer", "`wait=N`: hold the response until the task ends, at most N seconds.")
 _IDEMPOTENCY_KEY = _header(
     "Idempotency-Key", "The same key and body return the first task; the same key with another body is a 409."
@@ -86,8 +89,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "getTask",
         "The current status of a task",
         {200: responses.TaskObject},
-        parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        error_statuses=(401, 404, 502),
+        parameters=(_TASK_ID, _WAIT, _NO_CACHE, _LANGUAGE),
+        error_statuses=(400, 401, 404, 502),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/tasks/{id}/events",
+        "watchTask",
+        "Server-Sent Events: `status` (the status object) at each change, then `end`, `timeout`, `error`, `reconnect`",
+        {200: "text/event-stream"},
+        parameters=(_TASK_ID, _TOKEN, _LAST_EVENT_ID, _LANGUAGE),
+        error_statuses=(401, 404, 429, 502, 503),
     ),
     Operation(
         "get",
@@ -141,8 +153,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "retrieveVideo",
         "The current status of a video",
         {200: responses.VideoObject},
-        parameters=(_TASK_ID, _NO_CACHE, _LANGUAGE),
-        error_statuses=(401, 404, 502),
+        parameters=(_TASK_ID, _WAIT, _NO_CACHE, _LANGUAGE),
+        error_statuses=(400, 401, 404, 502),
+    ),
+    Operation(
+        "get",
+        "/v1/videos/{id}/events",
+        "watchVideo",
+        "Server-Sent Events: `status` (the video object) at each change, then `end`, `timeout`, `error`, `reconnect`",
+        {200: "text/event-stream"},
+        parameters=(_TASK_ID, _TOKEN, _LAST_EVENT_ID, _LANGUAGE),
+        error_statuses=(401, 404, 429, 502, 503),
     ),
     Operation(
         "delete",

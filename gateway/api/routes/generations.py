@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from gateway.accounts.callers import Caller
 from gateway.api.context import (
-    ClientConnection,
     add_log_fields,
     caller_of,
     forces_refresh,
@@ -22,6 +21,7 @@ from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.submit_endpoint import SubmitOutcome, submit_generation, warning_fields, warning_headers
 from gateway.core.errors import gateway_error
+from gateway.live.waiting import wait_for_end
 from providers.contract.tasks import Phase
 
 MAX_IDS = 100
@@ -38,7 +38,8 @@ async def submit(request: Request) -> Response:
     if seconds is None:
         return _accepted(outcome)
     try:
-        task = await services(request).tasks.wait(caller, outcome.submitted, seconds, ClientConnection(request))
+        current = services(request)
+        task = await wait_for_end(current.watches, current.clock, caller, outcome.submitted, seconds, request.receive)
     except asyncio.CancelledError:
         # The process stops; the task continues.
         return _accepted(outcome, 202)

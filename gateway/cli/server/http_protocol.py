@@ -159,6 +159,13 @@ class LimitedProtocol(HttpToolsProtocol):
         min(waiting, key=lambda one: one._since)._reject("too_many_connections")
         return True
 
+    def shutdown(self) -> None:
+        """The server begins to stop: the application ends its event streams, which would go on for minutes."""
+        on_stop = self.app_state.get("on_stop")
+        if on_stop is not None:
+            on_stop()
+        super().shutdown()
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
@@ -211,7 +218,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         if not self._rejected:
             super().on_message_complete()
-            self._wait_for_next()
+            if not self._should_upgrade():
+                self._wait_for_next()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Called for each request when its turn has come."""

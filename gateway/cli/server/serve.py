@@ -31,12 +31,18 @@ GRACE_SECONDS = 25
 _KEEP_ALIVE_SECONDS = 75
 """Longer than clients wait between polls, and than proxies keep idle connections."""
 
+_MAX_SOCKET_MESSAGE = 64 * 1024
+"""Bytes of one WebSocket message of a client."""
+
 _UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
     "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
     "timeout_graceful_shutdown": GRACE_SECONDS,
+    "ws_max_size": _MAX_SOCKET_MESSAGE,
+    # Messages are short, and a compressor takes more memory than the rest of a connection.
+    "ws_per_message_deflate": False,
 }
 
 

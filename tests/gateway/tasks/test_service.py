@@ -407,62 +407,6 @@ class TestCancel:
         assert caught.value.code == "task_not_found"
 
 
-class TestWait:
-    async def test_wait_ends_with_the_task(self) -> None:
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.states[submitted.id] = finished(submitted.id)
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
-        assert (task.state.phase, task.model) == (Phase.COMPLETED, "scripted-model")
-        assert env.clock.slept == [5.0]
-
-    async def test_wait_is_limited(self) -> None:
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING)
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 12)
-        assert task.state.phase is Phase.PROCESSING
-        assert env.clock.slept == pytest.approx([5.0, 5.0, 2.0], abs=0.02)
-
-    async def test_wait_ends_when_the_client_disconnects(self) -> None:
-        class Client:
-            async def is_disconnected(self) -> bool:
-                return bool(env.clock.slept)
-
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60, Client())
-        assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
-        assert len(env.clock.slept) == 1
-
-    async def test_wait_goes_on_while_the_task_is_missing(self) -> None:
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=89)
-        await env.tasks.status(pass_through_caller(ONE), submitted.id)
-        del env.provider.states[submitted.id]
-        env.clock.later(68, lambda: env.provider.states.update({submitted.id: finished(submitted.id)}))
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 110)
-        assert (task.state.phase, task.stale) == (Phase.COMPLETED, False)
-
-    async def test_wait_for_a_task_that_is_gone_returns_its_last_status(self) -> None:
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.states[submitted.id] = TaskState(submitted.id, Phase.PROCESSING, progress=89)
-        await env.tasks.status(pass_through_caller(ONE), submitted.id)
-        del env.provider.states[submitted.id]
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 110)
-        assert (task.state.phase, task.progress, task.stale) == (Phase.PROCESSING, 89, True)
-        assert sum(env.clock.slept) == pytest.approx(110, abs=0.5)
-
-    async def test_poll_error_ends_the_wait_with_the_last_status(self) -> None:
-        env = GatewayFixture()
-        submitted = await env.submit(pass_through_caller(ONE))
-        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
-        task = await env.tasks.wait(pass_through_caller(ONE), submitted, 60)
-        assert (task.id, task.state.phase) == (submitted.id, Phase.QUEUED)
-
-
 @pytest.mark.parametrize(
     ("state", "pause"),
     [

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks, Received
+from gateway.api.routes import generations
 from gateway.app import create_app
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
@@ -48,7 +49,9 @@ class ScriptedTasks:
         self.orders.append(order)
         return SUBMITTED
 
-    async def wait(self, caller: Caller, submitted: Submitted, seconds: float, client: Any) -> Task:
+    async def wait(
+        self, watches: Any, clock: Any, caller: Caller, submitted: Submitted, seconds: float, receive: Any
+    ) -> Task:
         self.waited.append(seconds)
         return cast(Task, self.found[submitted.id])
 
@@ -135,9 +138,11 @@ def api_of(settings: Settings) -> Api:
 
 
 @pytest.fixture
-def api() -> Api:
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     """A gateway for pass-through callers."""
-    return api_of(Settings.model_construct())
+    api = api_of(Settings.model_construct())
+    monkeypatch.setattr(generations, "wait_for_end", api.tasks.wait)
+    return api
 
 
 @pytest.fixture

@@ -1,0 +1,364 @@
+"""Task watching: any number of watchers of a task share one status query per interval.
+
+The interval is that of the task's state, its queue position and the rate limit of its account. What a watcher misses
+while it is slow is replaced by the newest status.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from gateway.accounts.callers import Caller
+from gateway.core.background_tasks import Background
+from gateway.core.clock import Clock, Timer
+from gateway.core.errors import GatewayError, gateway_error
+from gateway.tasks.service import Tasks
+from gateway.tasks.view import Task
+
+SWEEP_SECONDS = 1.0
+"""Interval at which time limits and heartbeats are checked: a timer for each watcher would cost more."""
+
+_GRID = 8
+"""Due times are rounded down to this fraction of the interval, so that queries of one account meet in one batch."""
+_SOONEST = 0.25
+"""Fraction of the interval after which a status that was already old is queried again."""
+
+Renderer = Callable[[Task], bytes]
+"""Renders a status. The same object is passed for all watchers that share the result."""
+
+
+class Status:
+    """A status for any number of watchers, rendered once by each renderer."""
+
+    __slots__ = ("_rendered", "task")
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._rendered: dict[Renderer, bytes] = {}
+
+    def rendered(self, renderer: Renderer) -> bytes:
+        found = self._rendered.get(renderer)
+        if found is None:
+            found = self._rendered[renderer] = renderer(self.task)
+        return found
+
+
+class Watcher:
+    """Gets the statuses of one task. None of its methods may raise or block.
+
+    `on_status` of a task that has ended, `on_error` and `on_timeout` are the last ones that are called.
+    """
+
+    __slots__ = ("_view", "deadline")
+
+    def __init__(self) -> None:
+        self._view: _View | None = None
+        self.deadline = float("inf")
+        """In monotonic seconds."""
+
+    def on_status(self, status: Status) -> None:
+        """The status has changed. Nothing follows one that has ended."""
+
+    def on_error(self, error: GatewayError) -> None:
+        """The upstream rejects the credential."""
+
+    def on_timeout(self, status: Status) -> None:
+        """The deadline has passed. The task may still end."""
+
+    def on_stop(self) -> None:
+        """The process begins to stop. A watcher that should not go on to the end of its task removes itself."""
+
+    def on_sweep(self, now: float) -> None:
+        """Called every SWEEP_SECONDS. `now` is in monotonic seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class _View:
+    """One id as one caller sees it."""
+
+    caller: Caller
+    id: str
+    status: Status
+    group: "_Group"
+    watchers: set[Watcher] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """A task of an upstream, under all the ids and for all the callers that watch it."""
+
+    key: Hashable
+    views: dict[tuple[str, str], _View] = field(default_factory=dict)
+    is_querying: bool = False
+
+
+class Watches:
+    """The watched tasks of a process.
+
+    `tasks` and `interval` are those of the newest configuration. `interval` is the time between two queries of a task
+    in seconds, unless its queue position or the rate limit asks for a longer one.
+    """
+
+    def __init__(self, clock: Clock, background: Background, *, limit: int, limit_per_caller: int) -> None:
+        """The limits are numbers of watchers, in all and for one caller."""
+        self._clock = clock
+        self._background = background
+        self._limit = limit
+        self._limit_per_caller = limit_per_caller
+        self.tasks: Tasks
+        self.interval = 5.0
+        self._views: dict[tuple[str, str], _View] = {}
+        self._groups: dict[Hashable, _Group] = {}
+        self._watchers: set[Watcher] = set()
+        self._counted: Counter[str] = Counter()
+        self._due: list[tuple[float, int, _Group]] = []
+        self._numbers = itertools.count()
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
+        self._is_sweeping = False
+        self._is_stopping = False
+
+    def __len__(self) -> int:
+        """The number of watchers."""
+        return len(self._watchers)
+
+    # --- watchers ------------------------------------------------------------------------------------------------
+
+    def count(self, caller: Caller, watchers: int = 1) -> None:
+        """Count the watchers of an event stream against the limits. Raises GatewayError: 429, 503, and 502 where the
+        process stops."""
+        if self._is_stopping:
+            raise gateway_error("stopping")
+        if self._counted[caller.identity] + watchers > self._limit_per_caller:
+            raise gateway_error("too_many_watchers", limit=self._limit_per_caller)
+        if self._counted.total() + watchers > self._limit:
+            raise gateway_error("too_many_watchers_in_all")
+        self._counted[caller.identity] += watchers
+
+    def uncount(self, caller: Caller, watchers: int = 1) -> None:
+        """Take back what `count` has counted."""
+        self._counted[caller.identity] -= watchers
+        if not self._counted[caller.identity]:
+            del self._counted[caller.identity]
+
+    async def add(
+        self, caller: Caller, id: str, watcher: Watcher, *, seconds: float | None = None, known: Task | None = None
+    ) -> Status:
+        """Add a watcher of a task and return the current status; `on_status` is called from the next change on. Where
+        the returned status has ended, the watcher is not added.
+
+        `seconds` limits the watching. With `known`, that is the current status and the first query is due after an
+        interval. Raises GatewayError like a poll.
+        """
+        key = (caller.identity, id)
+        view = self._views.get(key)
+        if view is None:
+            task = known or await self.tasks.status(caller, id)
+            group_key = await self._group_key(caller, id)
+            view = self._views.get(key) or self._new_view(caller, id, Status(task), group_key)
+        if view.status.task.state.phase.ended:
+            return view.status
+        if not view.watchers:
+            self._register(view)
+        watcher._view = view
+        if seconds is not None:
+            watcher.deadline = self._clock.monotonic() + seconds
+        view.watchers.add(watcher)
+        self._watchers.add(watcher)
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            self._clock.later(SWEEP_SECONDS, self._sweep)
+        return view.status
+
+    def remove(self, watcher: Watcher) -> None:
+        """Remove a watcher. Idempotent. A task without watchers is not queried any more."""
+        view, watcher._view = watcher._view, None
+        self._watchers.discard(watcher)
+        if view is not None:
+            view.watchers.discard(watcher)
+            if not view.watchers:
+                self._forget(view)
+
+    @asynccontextmanager
+    async def watch(
+        self, caller: Caller, id: str, *, seconds: float | None = None, known: Task | None = None
+    ) -> "AsyncGenerator[Watch, None]":
+        """Iterate over the statuses of a task, the current one first, until it ends. See `add`."""
+        watch = Watch()
+        try:
+            status = await self.add(caller, id, watch, seconds=seconds, known=known)
+            watch.on_status(status)
+            yield watch
+        finally:
+            self.remove(watch)
+
+    def stop(self) -> None:
+        """End the event streams, since the process begins to stop, and accept no new ones. Idempotent."""
+        self._is_stopping = True
+        for watcher in list(self._watchers):
+            watcher.on_stop()
+
+    # --- views ---------------------------------------------------------------------------------------------------
+
+    async def _group_key(self, caller: Caller, id: str) -> Hashable:
+        """What the ids of one task have in common."""
+        ref = await self.tasks.located(caller, id)
+        return (ref.provider.name, ref.account, ref.upstream_id) if ref is not None else (caller.identity, id)
+
+    def _new_view(self, caller: Caller, id: str, status: Status, group_key: Hashable) -> _View:
+        return _View(caller, id, status, self._groups.get(group_key) or _Group(group_key))
+
+    def _register(self, view: _View) -> None:
+        self._views[view.caller.identity, view.id] = view
+        group = self._groups.setdefault(view.group.key, view.group)
+        view.group = group
+        group.views[view.caller.identity, view.id] = view
+        if len(group.views) == 1 and not group.is_querying:
+            self._schedule(group, view.status.task)
+
+    def _forget(self, view: _View) -> None:
+        key = (view.caller.identity, view.id)
+        self._views.pop(key, None)
+        view.group.views.pop(key, None)
+        if not view.group.views:
+            self._groups.pop(view.group.key, None)
+
+    # --- queries -------------------------------------------------------------------------------------------------
+
+    def _schedule(self, group: _Group, task: Task) -> None:
+        """Schedule the next query of a task, an interval after its status was observed."""
+        now = self._clock.monotonic()
+        interval = task.interval(self.interval)
+        due = max(now - task.age + interval, now + interval * _SOONEST)
+        grid = interval / _GRID
+        heapq.heappush(self._due, (max(due // grid * grid, now), next(self._numbers), group))
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._due:
+            return
+        due = self._due[0][0]
+        if self._timer is not None:
+            if self._timer_at <= due:
+                return
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = self._clock.later(max(0.0, due - self._clock.monotonic()), self._query_due)
+
+    def _query_due(self) -> None:
+        """Query all tasks that are due, in the same turn of the event loop, so that they share batches."""
+        self._timer = None
+        now = self._clock.monotonic()
+        while self._due and self._due[0][0] <= now:
+            group = heapq.heappop(self._due)[2]
+            if group.views and not group.is_querying:
+                group.is_querying = True
+                self._background.start(self._query(group))
+        self._wake()
+
+    async def _query(self, group: _Group) -> None:
+        """Query a task and tell its watchers. The poller caches the status: the second view costs no query."""
+        task: Task | None = None
+        try:
+            for view in list(group.views.values()):
+                try:
+                    task = await self.tasks.status(view.caller, view.id)
+                except GatewayError as error:
+                    if error.spec.status == 401:
+                        self._end(view, lambda watcher, error=error: watcher.on_error(error))  # type: ignore[misc]
+                        continue
+                    # It may be found again: a watcher gets no failure that the upstream has not told.
+                    task = replace(view.status.task, stale=True)
+                self._update(view, Status(task))
+        finally:
+            group.is_querying = False
+            if group.views:
+                self._schedule(group, task or next(iter(group.views.values())).status.task)
+
+    def _update(self, view: _View, status: Status) -> None:
+        changed = _shown(status.task) != _shown(view.status.task)
+        view.status = status
+        if status.task.state.phase.ended:
+            self._end(view, lambda watcher: watcher.on_status(status))
+        elif changed:
+            for watcher in list(view.watchers):
+                watcher.on_status(status)
+
+    def _end(self, view: _View, tell: Callable[[Watcher], None]) -> None:
+        for watcher in list(view.watchers):
+            self.remove(watcher)
+            tell(watcher)
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        now = self._clock.monotonic()
+        for watcher in list(self._watchers):
+            view = watcher._view
+            if view is not None and watcher.deadline <= now:
+                self.remove(watcher)
+                watcher.on_timeout(view.status)
+            else:
+                watcher.on_sweep(now)
+        self._is_sweeping = bool(self._watchers)
+        if self._is_sweeping:
+            self._clock.later(SWEEP_SECONDS, self._sweep)
+
+
+class Watch(Watcher):
+    """An asynchronous iterator over the statuses of a task, always the newest one. It ends with the task, at the
+    deadline and when it is stopped. It raises GatewayError (401) where the upstream rejects the credential."""
+
+    __slots__ = ("_error", "_is_over", "_next", "_waiting")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: Task | None = None
+        self._is_over = False
+        self._error: GatewayError | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> "Watch":
+        return self
+
+    async def __anext__(self) -> Task:
+        while self._next is None:
+            if self._error is not None:
+                raise self._error
+            if self._is_over:
+                raise StopAsyncIteration
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        task, self._next = self._next, None
+        return task
+
+    def stop(self) -> None:
+        """End the iteration, after the status that has not been read yet."""
+        self._is_over = True
+        self._wake()
+
+    def on_status(self, status: Status) -> None:
+        self._next = status.task
+        self._is_over = self._is_over or status.task.state.phase.ended
+        self._wake()
+
+    def on_error(self, error: GatewayError) -> None:
+        self._error = error
+        self._wake()
+
+    def on_timeout(self, status: Status) -> None:
+        self.stop()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+def _shown(task: Task) -> tuple[object, ...]:
+    """What a client sees of a status."""
+    error = task.query_error
+    return task.state, task.progress, task.model, task.stale, task.archived, error and (error.kind, error.detail)
