@@ -163,7 +163,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     )
     checks = AccountChecks(registry, pool, clock, process.background)
     max_attempts = settings.rotation.max_attempts
-    lookup = SubmitLookup(clock, pool, poller.acquire, max_attempts=max_attempts)
+    connect_seconds = process.http.timeouts.connect
+    lookup = SubmitLookup(clock, pool, poller.acquire, max_attempts=max_attempts, connect_seconds=connect_seconds)
     submitter = Submitter(clock, pool, checks, lookup, poller.refresh, max_attempts=max_attempts)
     url_policy, policies = _url_policy(settings), _policies(settings)
     intake = MediaIntake(

@@ -208,6 +208,14 @@ class AccountPool:
         status = AccountStatus(AccountState.UNREACHABLE, until, status_error)
         self._failed_proxies.add(account.proxy, status, managed=managed)
 
+    def has_failed_proxy(self, account: Account) -> bool:
+        """True where the account's proxy has just failed."""
+        return account.proxy is not None and account.proxy in self._failed_proxies
+
+    def log_failed_lookups(self, errors: Mapping[Account, ProviderError]) -> None:
+        """Log the errors of one lookup of a submit. They must not contain secrets."""
+        self._log.lookups_failed(errors, managed=self._managed.keys())
+
     def record_failure(
         self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
     ) -> bool:

@@ -1,10 +1,13 @@
-"""Log lines of accounts in trouble: one for each pause of a managed account, a count for pass-through callers' ones.
+"""Log lines of accounts in trouble: one for each pause of a managed account and for each lookup of a submit that some
+of them did not answer, a count for pass-through callers' ones.
 
 Anybody can send credentials that an upstream rejects, and proxies that do not answer: they are not the operator's to
 mend, and a line for each would hide those that are.
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from gateway.accounts.health import Pause
 from gateway.core.clock import Clock
@@ -15,9 +18,12 @@ from providers.contract.errors import ProviderError
 SUMMARY_SECONDS = 60.0
 """Minimum interval of the lines that count the troubles of pass-through callers."""
 
+_MAX_CAUSE = 120
+"""Characters of each cause in a line that lists several."""
+
 
 class TroubleLog:
-    """Logs pauses and failed proxies."""
+    """Logs pauses, failed proxies and failed lookups."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -43,6 +49,18 @@ class TroubleLog:
             return
         fields = {"account": account.label, "provider": account.provider, "cause": error.detail}
         GATEWAY.warning("proxy unreachable, its accounts are tried last for a minute", extra={"fields": fields})
+
+    def lookups_failed(self, errors: Mapping[Account, ProviderError], *, managed: AbstractSet[str]) -> None:
+        """One line for all managed accounts of a lookup. `managed` are the ids of managed accounts."""
+        causes = list[str]()
+        for account, error in errors.items():
+            if account.id in managed:
+                causes.append(f"{account.label}: {error}"[:_MAX_CAUSE])
+            else:
+                self._count("lookup_failed")
+        if causes:
+            fields = {"accounts": len(causes), "causes": "; ".join(causes)}
+            GATEWAY.info("accounts could not be asked for an earlier submit", extra={"fields": fields})
 
     def _count(self, reason: str) -> None:
         self._counts[reason] += 1

@@ -97,7 +97,7 @@ class Tasks:
             if order.idempotency_key is not None or record.unconfirmed:
                 # Not only on accounts for the request: the site of the task's account may no longer offer the model.
                 charged = record.charge.account_id if record.charge is not None else None
-                lookup = await self._submitter.find(provider, caller.accounts_of(card.provider), keys, charged)
+                lookup = await self._submitter.find(provider, caller.accounts_of(card.provider), keys, charged=charged)
                 if lookup is not None and lookup.found is not None:
                     return self._existing(caller, *lookup.found, card, named=named)
             if record.unconfirmed:

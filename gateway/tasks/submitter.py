@@ -30,8 +30,10 @@ MAX_ATTEMPTS = 6
 MAX_UNKNOWN_REFUSALS = 2
 """Accounts that are asked where an upstream refuses for an unknown reason: it may be the request's."""
 
-_STATES_OF_THIS_PROCESS = frozenset({AccountState.FULL, AccountState.RATE_LIMITED, AccountState.PAUSED})
-"""States that another process may see otherwise: it counts its own tasks, and its own pauses."""
+_STATES_OF_THIS_PROCESS = frozenset(
+    {AccountState.FULL, AccountState.RATE_LIMITED, AccountState.PAUSED, AccountState.UNREACHABLE}
+)
+"""States that another process may see otherwise: it counts its own tasks and pauses, and a proxy may work for it."""
 
 _OTHER_PROCESS_SECONDS = 2 * RECENT_SECONDS
 """Seconds until a lookup shows what another process submits now, after a lookup that is still recent there."""
@@ -67,15 +69,22 @@ class Submitter:
         self._max_attempts = max_attempts
 
     async def find(
-        self, provider: Provider, accounts: Sequence[Account], keys: SubmitKeys, charged: str | None = None
+        self,
+        provider: Provider,
+        accounts: Sequence[Account],
+        keys: SubmitKeys,
+        *,
+        charged: str | None = None,
+        leased: Account | None = None,
     ) -> LookupResult | None:
         """Look up the submission of an earlier request with the same keys, here or on another replica. None where the
-        upstream has no lookup. `charged` is the id of the account that it was sent to, where that is known."""
+        upstream has no lookup. `charged` is the id of the account that it was sent to, where that is known; `leased` is
+        the account that is to be charged next."""
         if not isinstance(provider, CanFind):
             return None
         accounts = self._pool.in_rendezvous_order(accounts, keys.order_key)
         accounts.sort(key=lambda account: account.id != charged)
-        return await self._lookup.find(provider, accounts, keys)
+        return await self._lookup.find(provider, accounts, keys, leased.id if leased is not None else charged)
 
     async def submit(
         self,
@@ -127,7 +136,7 @@ class Submitter:
                         prepared = await _prepare(provider, requests[account], account)
                     if lookup is not None:
                         if not lookup.is_current(account, self._clock.monotonic()):
-                            lookup = await self.find(provider, own, keys) or lookup
+                            lookup = await self.find(provider, own, keys, leased=account) or lookup
                         if lookup.found is not None:
                             return *lookup.found, False
                         lookup.raise_if_uncertain(account)
@@ -180,11 +189,12 @@ class Submitter:
         raise unavailable_error(statuses, managed=order.caller.managed, now=self._clock.monotonic())
 
     def _passes_usable_accounts(
-        self, accounts: Sequence[Account], leased: Account, price: Price, tried: Mapping[str, object]
+        self, accounts: Sequence[Account], leased: Account, price: Price, failures: Mapping[str, ProviderError]
     ) -> bool:
         """True where an account before the leased one is passed over for a reason that only this process may know."""
+        refused = {id for id, error in failures.items() if error.kind is not ErrorKind.UNREACHABLE}
         before = accounts[: accounts.index(leased)]
-        states = (self._pool.status(one, price.model, price=price).state for one in before if one.id not in tried)
+        states = (self._pool.status(one, price.model, price=price).state for one in before if one.id not in refused)
         return any(state in _STATES_OF_THIS_PROCESS for state in states)
 
     def _is_removed(self, order: SubmitOrder, account: Account) -> bool:

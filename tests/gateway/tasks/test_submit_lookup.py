@@ -1,122 +1,39 @@
 """Lookups of submits with an idempotency key, with several accounts and several processes."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
+from gateway.accounts.health import AccountState
+from gateway.accounts.pool import ManagedAccount
 from gateway.core.errors import GatewayError
-from gateway.core.settings import RotationSettings
 from gateway.tasks import submit_lookup
-from gateway.tasks.submitter import MAX_ATTEMPTS
-from gateway.tasks.view import Submitted
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.media import MediaRole
-from providers.contract.requests import Media, Submission, VideoRequest
+from providers.contract.requests import Media, Submission
 from providers.media_files import MediaKind
-from tests.gateway_fixture import REQUEST, GatewayFixture, pass_through_caller
+from tests.gateway.tasks.shared_site import ACCOUNTS, HANGS, KEYS, Site, order_of, process, submit
+from tests.gateway_fixture import REQUEST, managed_caller, pass_through_caller
 from tests.pictures import media_file, picture
-from tests.upstream import UploadingProvider, card, provider_error
+from tests.upstream import card, provider_error
 
-ACCOUNTS = tuple(Account("scripted", f"s-secret-{number}") for number in range(6))
-KEYS = [f"key-{number}" for number in range(12)]
-HANGS = ProviderError(ErrorKind.ANSWER_LOST, detail="hangs")
-
-
-class Site(UploadingProvider):
-    """An upstream with several accounts, shared by several processes. It creates one task for a submit key and account,
-    and shows it at once. `trouble` is the error of every call of an account, by its credential."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cards = {"scripted-model": card("scripted-model", "scripted", MediaRole.FIRST_FRAME)}
-        self.tasks: dict[tuple[str, str], str] = {}
-        self.trouble: dict[str, ProviderError] = {}
-        self.looked_up: list[str] = []
-        self.found_model: str | None = None
-
-    async def _answer(self, account: Account) -> None:
-        # Each call takes a while, so that concurrent submits overlap.
-        for _ in range(3):
-            await asyncio.sleep(0)
-        error = self.trouble.get(account.credential)
-        if error is HANGS:
-            await asyncio.Event().wait()
-        if error is not None:
-            raise error
-
-    async def find(self, submit_key: str, account: Account) -> Submission | None:
-        self.looked_up.append(account.credential)
-        await self._answer(account)
-        id = self.tasks.get((account.credential, submit_key))
-        return Submission(id, self.found_model) if id is not None else None
-
-    async def submit(self, prepared: VideoRequest, account: Account, *, submit_key: str) -> Submission:
-        await self._answer(account)
-        made = await super().submit(prepared, account, submit_key=submit_key)
-        return Submission(self.tasks.setdefault((account.credential, submit_key), made.id))
-
-
-def process(site: Site, **options: object) -> GatewayFixture:
-    return GatewayFixture(site, **{"keys": (), "rotation": RotationSettings(policy="round_robin"), **options})  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def short_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit_lookup, "LOOKUP_SECONDS", 0.1)
-    monkeypatch.setattr(submit_lookup, "OTHERS_SECONDS", 0.02)
-
-
-def order_of(env: GatewayFixture, key: str, accounts: Sequence[Account] = ACCOUNTS) -> list[Account]:
-    keys = env.locator.submit_keys(pass_through_caller(*accounts), f"client:{key}")
-    return env.pool.in_rendezvous_order(accounts, keys.order_key)
-
-
-async def submit(env: GatewayFixture, key: str, accounts: Sequence[Account] = ACCOUNTS) -> Submitted:
-    return await env.submit_with_key(pass_through_caller(*accounts), REQUEST, key)
+pytestmark = pytest.mark.usefixtures("short_lookups")
 
 
 class TestSeveralProcesses:
     @pytest.mark.parametrize("policy", ["round_robin", "least_busy", "random", "fill_first"])
     async def test_keys_sent_to_two_processes_at_once_are_charged_once_each(self, policy: str) -> None:
         site = Site()
-        one, two = (process(site, rotation=RotationSettings.model_validate({"policy": policy})) for _ in range(2))
+        one, two = (process(site, policy=policy) for _ in range(2))
         both = [submit(env, key) for key in KEYS for env in (one, two)]
         answers = await asyncio.gather(*both)
         assert len(site.tasks) == len(KEYS)
         assert [answer.upstream_id for answer in answers[::2]] == [answer.upstream_id for answer in answers[1::2]]
         assert len({account for account, _ in site.tasks}) > 1
-
-    @pytest.mark.parametrize("kind", [ErrorKind.NO_CREDITS, ErrorKind.TOO_MANY_RUNNING, ErrorKind.RATE_LIMITED])
-    async def test_keys_are_charged_once_where_only_one_process_knows_of_a_pause(self, kind: ErrorKind) -> None:
-        site = Site()
-        one, two = process(site), process(site)
-        paused = ACCOUNTS[0]
-        site.trouble[paused.credential] = provider_error(kind)
-        with pytest.raises(GatewayError):
-            await one.submit(pass_through_caller(paused))
-        del site.trouble[paused.credential]
-        for key in KEYS:
-            assert (await submit(two, key)).upstream_id == (await submit(one, key)).upstream_id
-        assert len(site.tasks) == len(KEYS)
-
-    async def test_keys_sent_at_once_are_charged_once_where_only_one_process_passes_an_account_over(self) -> None:
-        site = Site()
-        one, two = process(site), process(site)
-        one.pool.pause(ACCOUNTS[0])
-
-        async def sleep(seconds: float) -> None:
-            one.clock.move(seconds)
-            # As long as the other process may take.
-            for _ in range(500):
-                await asyncio.sleep(0)
-
-        one.clock.sleep = sleep  # type: ignore[method-assign]
-        await asyncio.gather(*(submit(env, key) for key in KEYS for env in (one, two)))
-        assert len(site.tasks) == len(KEYS)
-        assert any(order_of(two, key)[0] == ACCOUNTS[0] for key in KEYS)
 
     async def test_order_of_the_accounts_in_the_request_does_not_matter(self) -> None:
         site = Site()
@@ -172,15 +89,6 @@ class TestSeveralProcesses:
             assert (caught.value.code, caught.value.spec.should_retry) == ("submission_unconfirmed", False)
         assert len(site.submitted) == 1
 
-    async def test_submission_is_found_on_an_account_that_left_the_rotation(self) -> None:
-        site = Site()
-        env = process(site)
-        made = await submit(env, "k")
-        other = process(site)
-        other.pool.pause(order_of(other, "k")[0])
-        assert (await submit(other, "k")).upstream_id == made.upstream_id
-        assert len(site.tasks) == 1
-
 
 class TestAccountsInTrouble:
     DEAD_PROXY = replace(ACCOUNTS[2], proxy="http://127.0.0.1:1")
@@ -194,10 +102,7 @@ class TestAccountsInTrouble:
             (ACCOUNTS[2], provider_error(ErrorKind.INVALID_CREDENTIAL)),
         ],
     )
-    async def test_account_that_takes_no_submit_fails_no_key(
-        self, account: Account, error: ProviderError, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        caplog.set_level("INFO")
+    async def test_account_that_takes_no_submit_fails_no_key(self, account: Account, error: ProviderError) -> None:
         site = Site()
         site.trouble[account.credential] = error
         accounts = [account if one.id == account.id else one for one in ACCOUNTS]
@@ -205,7 +110,6 @@ class TestAccountsInTrouble:
         for key in KEYS:
             await submit(env, key, accounts)
         assert len(site.tasks) == len(KEYS)
-        assert "could not be asked for an earlier submit" in caplog.text
 
     @pytest.mark.parametrize(
         "error", [HANGS, provider_error(ErrorKind.UPSTREAM_ERROR), provider_error(ErrorKind.RATE_LIMITED)]
@@ -238,15 +142,27 @@ class TestAccountsInTrouble:
         assert [credential for credential, _, _ in site.submitted] == [first.credential]
         assert third.credential not in {credential for credential, _ in site.tasks}
 
-    async def test_failover_from_a_dead_proxy_does_not_look_up_through_it(self) -> None:
+    async def test_failover_from_a_dead_proxy_needs_no_answer_through_it(self) -> None:
+        site = Site()
+        env = process(site)
+        first, second = order_of(env, "k")[:2]
+        proxied = replace(first, proxy="http://127.0.0.1:1")
+        accounts = [proxied if one == first else one for one in ACCOUNTS]
+        site.submits = [provider_error(ErrorKind.UNREACHABLE)]
+        site.on_submit = lambda: site.trouble.update({first.credential: HANGS})
+        await submit(env, "k", accounts)
+        assert [credential for credential, _, _ in site.submitted] == [first.credential, second.credential]
+
+    async def test_failover_from_a_dead_proxy_finds_what_another_process_has_submitted_meanwhile(self) -> None:
         site = Site()
         env = process(site)
         first = order_of(env, "k")[0]
         accounts = [replace(one, proxy="http://127.0.0.1:1") if one == first else one for one in ACCOUNTS]
+        key = next(env.locator.submit_keys(pass_through_caller(*ACCOUNTS), "client:k").of(first))
         site.submits = [provider_error(ErrorKind.UNREACHABLE)]
-        await submit(env, "k", accounts)
-        assert site.looked_up.count(first.credential) == 1
-        assert len(site.submitted) == 2
+        site.on_submit = lambda: site.tasks.update({(first.credential, key): "scripted-other"})
+        assert (await submit(env, "k", accounts)).upstream_id == "scripted-other"
+        assert len(site.submitted) == 1
 
     async def test_nothing_is_sent_where_no_account_answers(self) -> None:
         site = Site()
@@ -266,19 +182,172 @@ class TestCosts:
         await submit(env, "k")
         assert sorted(counted) == sorted(one.credential for one in ACCOUNTS)
 
-    async def test_only_the_accounts_that_can_have_the_key_are_asked(self) -> None:
+    @pytest.mark.parametrize("paused", [0, 195])
+    async def test_number_of_accounts_that_are_asked_is_limited(self, paused: int) -> None:
+        many = [Account("scripted", f"s-secret-{number}") for number in range(200)]
+        site = Site()
+        env = process(site)
+        for account in many[:paused]:
+            env.pool.pause(account)
+        await submit(env, "k", many)
+        # Where an account was passed over, the lookup is repeated.
+        asked = set(site.looked_up)
+        assert len(asked) == submit_lookup.MAX_ASKED
+        assert not paused or {one.credential for one in many[paused:]} < asked
+
+    async def test_account_beyond_the_limit_is_asked_before_it_is_charged(self) -> None:
         many = [Account("scripted", f"s-secret-{number}") for number in range(40)]
         site = Site()
         env = process(site)
-        env.pool.pause(order_of(env, "k", many)[1])
-        await submit(env, "k", many)
-        asked = order_of(env, "k", many)[: MAX_ATTEMPTS + 1]
-        assert site.looked_up == [one.credential for one in asked]
+        order = order_of(env, "k", many)
+        for account in order[:-1]:
+            # They are ready for other models.
+            error = provider_error(ErrorKind.NOT_ENTITLED)
+            env.pool.record_failure(account, error, REQUEST.model, sent_at=env.clock.monotonic())
+        key = next(env.locator.submit_keys(pass_through_caller(*many), "client:k").of(order[-1]))
+        site.tasks[order[-1].credential, key] = "scripted-other"
+        assert (await submit(env, "k", many)).upstream_id == "scripted-other"
+        assert site.submitted == []
 
-    async def test_account_that_hangs_behind_others_costs_little_time(self) -> None:
+
+class TestWaits:
+    """How long a lookup waits for accounts that give no answer."""
+
+    @pytest.fixture
+    def long_lookups(self, short_lookups: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only the grace is short."""
+        monkeypatch.setattr(submit_lookup, "LOOKUP_SECONDS", 10.0)
+
+    @pytest.mark.usefixtures("long_lookups")
+    async def test_account_that_hangs_behind_others_costs_little_time_and_no_further_lookup(self) -> None:
         site = Site()
         env = process(site)
         site.trouble[order_of(env, "k")[-1].credential] = HANGS
-        began = asyncio.get_running_loop().time()
+        assert await seconds_of(submit(env, "k")) < submit_lookup.LOOKUP_SECONDS / 2
+        assert len(site.looked_up) == len(ACCOUNTS)
+
+    async def test_account_that_must_answer_and_hangs_does_not_hide_the_submission_of_another(self) -> None:
+        site = Site()
+        env = process(site)
+        first, *_, last = order_of(env, "k")
+        key = next(env.locator.submit_keys(pass_through_caller(*ACCOUNTS), "client:k").of(last))
+        site.tasks[last.credential, key] = "scripted-other"
+        site.trouble[first.credential] = HANGS
+        assert (await submit(env, "k")).upstream_id == "scripted-other"
+
+    async def test_account_behind_a_proxy_known_as_failed_costs_no_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(submit_lookup, "GRACE_SECONDS", 10.0)
+        site = Site()
+        env = process(site)
+        *_, last = order_of(env, "k")
+        proxied = replace(last, proxy="http://127.0.0.1:1")
+        env.pool.proxy_failed(proxied, provider_error(ErrorKind.UNREACHABLE))
+        site.trouble[last.credential] = HANGS
+        accounts = [proxied if one == last else one for one in ACCOUNTS]
+        assert await seconds_of(submit(env, "k", accounts)) < submit_lookup.GRACE_SECONDS / 2
+        assert last.credential in site.looked_up
+
+    @pytest.mark.usefixtures("long_lookups")
+    async def test_first_account_behind_a_proxy_known_as_failed_costs_no_more_than_the_grace(self) -> None:
+        site = Site()
+        env = process(site)
+        first, second = order_of(env, "k")[:2]
+        proxied = replace(first, proxy="http://127.0.0.1:1")
+        env.pool.proxy_failed(proxied, provider_error(ErrorKind.UNREACHABLE))
+        site.trouble[first.credential] = HANGS
+        accounts = [proxied if one == first else one for one in ACCOUNTS]
+        assert await seconds_of(submit(env, "k", accounts)) < submit_lookup.LOOKUP_SECONDS / 2
+        assert [credential for credential, _, _ in site.submitted] == [second.credential]
+
+    async def test_accounts_that_share_a_proxy_known_as_failed_are_waited_for(self) -> None:
+        site = Site()
+        accounts = [replace(one, proxy="http://127.0.0.1:1") for one in ACCOUNTS]
+        made = await submit(process(site), "k", accounts)
+        other = process(site)
+        other.pool.proxy_failed(accounts[0], provider_error(ErrorKind.UNREACHABLE))
+        assert (await submit(other, "k", accounts)).upstream_id == made.upstream_id
+
+    async def test_proxy_that_hangs_is_known_as_dead_before_the_lookup_ends(self) -> None:
+        connect = 2 * submit_lookup.LOOKUP_SECONDS
+
+        class HangingProxy(Site):
+            async def find(self, submit_key: str, account: Account) -> Submission | None:
+                if account.proxy is not None:
+                    await asyncio.sleep(connect)
+                    raise provider_error(ErrorKind.UNREACHABLE)
+                return await super().find(submit_key, account)
+
+        site = HangingProxy()
+        env = process(site, connect=connect)
+        first, second = order_of(env, "k")[:2]
+        proxied = replace(first, proxy="http://127.0.0.1:1")
+        await submit(env, "k", [proxied if one == first else one for one in ACCOUNTS])
+        assert [credential for credential, _, _ in site.submitted] == [second.credential]
+
+
+class TestReports:
+    """What lookups tell the log and the pool."""
+
+    ACCOUNTS = tuple(Account("scripted", f"s-secret-{number}", name=f"main-{number}") for number in range(6))
+
+    async def test_one_line_names_all_managed_accounts_that_gave_no_answer(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "gateway")
+        site = Site()
+        env = process(site)
+        env.pool.manage([ManagedAccount(one) for one in self.ACCOUNTS])
+        caller = managed_caller(*self.ACCOUNTS)
+        order_key = env.locator.submit_keys(caller, "client:k").order_key
+        *_, fifth, sixth = env.pool.in_rendezvous_order(self.ACCOUNTS, order_key)
+        site.trouble = {
+            fifth.credential: HANGS,
+            sixth.credential: provider_error(ErrorKind.UPSTREAM_ERROR, detail=f"no {sixth.credential}"),
+        }
+        await env.submit_with_key(caller, REQUEST, "k")
+        (line,) = [one for one in caplog.records if "earlier submit" in one.getMessage()]
+        assert line.fields["accounts"] == 2  # type: ignore[attr-defined]
+        assert all(one.label in line.fields["causes"] for one in (fifth, sixth))  # type: ignore[attr-defined]
+        assert sixth.credential not in str(line.fields)  # type: ignore[attr-defined]
+
+    async def test_accounts_of_pass_through_callers_are_counted(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "gateway")
+        site = Site()
+        env = process(site)
+        site.trouble[order_of(env, "k")[-1].credential] = provider_error(ErrorKind.UPSTREAM_ERROR)
         await submit(env, "k")
-        assert asyncio.get_running_loop().time() - began < submit_lookup.LOOKUP_SECONDS
+        lines = [(one.getMessage(), one.fields) for one in caplog.records]  # type: ignore[attr-defined]
+        assert lines == [("trouble with accounts of pass-through callers", {"lookup_failed": 1})]
+
+    @pytest.mark.parametrize(
+        ("kind", "state"),
+        [
+            (ErrorKind.INVALID_CREDENTIAL, AccountState.EXPIRED),
+            (ErrorKind.RESTRICTED, AccountState.RESTRICTED),
+            (ErrorKind.RATE_LIMITED, AccountState.READY),
+            (ErrorKind.UPSTREAM_ERROR, AccountState.READY),
+        ],
+    )
+    async def test_error_that_counts_on_any_call_pauses_the_account(self, kind: ErrorKind, state: AccountState) -> None:
+        site = Site()
+        env = process(site)
+        *_, last = order_of(env, "k")
+        site.trouble[last.credential] = provider_error(kind)
+        await submit(env, "k")
+        assert env.pool.status(last).state is state
+
+    async def test_answer_shows_that_the_credential_is_valid_again(self) -> None:
+        site = Site()
+        env = process(site)
+        *_, last = order_of(env, "k")
+        expired = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        env.pool.record_failure(last, expired, "", sent_at=env.clock.monotonic())
+        env.clock.move(1.0)
+        await submit(env, "k")
+        assert env.pool.status(last).state is AccountState.READY
+
+
+async def seconds_of(work: Awaitable[object]) -> float:
+    began = asyncio.get_running_loop().time()
+    await work
+    return asyncio.get_running_loop().time() - began
