@@ -113,6 +113,10 @@ def build_process_state(
         )
         interval = settings.video_poll_interval / 1000
         archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
+    watches = Watches(
+        clock, background, limit=settings.live.watchers, limit_per_caller=settings.live.watchers_per_caller
+    )
+    poller.on_observed = watches.on_observed
     return ProcessState(
         clock,
         http,
@@ -125,7 +129,7 @@ def build_process_state(
         TaskRefCache(),
         IdempotencyStore(clock, _seeds().__next__),
         archiver,
-        Watches(clock, background, limit=settings.live.watchers, limit_per_caller=settings.live.watchers_per_caller),
+        watches,
     )
 
 

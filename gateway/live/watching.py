@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +18,7 @@ from gateway.core.clock import Clock, Timer
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
+from providers.contract.accounts import Account
 
 SWEEP_SECONDS = 1.0
 """Interval at which time limits and heartbeats are checked: a timer for each watcher would cost more."""
@@ -94,6 +95,8 @@ class _Group:
     key: Hashable
     views: dict[tuple[str, str], _View] = field(default_factory=dict)
     is_querying: bool = False
+    due_at: float = 0.0
+    """In monotonic seconds. Other entries of the group in the queue are out of date."""
 
 
 class Watches:
@@ -207,7 +210,7 @@ class Watches:
     async def _group_key(self, caller: Caller, id: str) -> Hashable:
         """What the ids of one task have in common."""
         ref = await self.tasks.located(caller, id)
-        return (ref.provider.name, ref.account, ref.upstream_id) if ref is not None else (caller.identity, id)
+        return (ref.account, ref.upstream_id) if ref is not None else (caller.identity, id)
 
     def _new_view(self, caller: Caller, id: str, status: Status, group_key: Hashable) -> _View:
         return _View(caller, id, status, self._groups.get(group_key) or _Group(group_key))
@@ -235,7 +238,8 @@ class Watches:
         interval = task.interval(self.interval)
         due = max(now - task.age + interval, now + interval * _SOONEST)
         grid = interval / _GRID
-        heapq.heappush(self._due, (max(due // grid * grid, now), next(self._numbers), group))
+        group.due_at = max(due // grid * grid, now)
+        heapq.heappush(self._due, (group.due_at, next(self._numbers), group))
         self._wake()
 
     def _wake(self) -> None:
@@ -254,11 +258,22 @@ class Watches:
         self._timer = None
         now = self._clock.monotonic()
         while self._due and self._due[0][0] <= now:
-            group = heapq.heappop(self._due)[2]
-            if group.views and not group.is_querying:
-                group.is_querying = True
-                self._background.start(self._query(group))
+            due, _, group = heapq.heappop(self._due)
+            if group.due_at == due:
+                self._start_query(group)
         self._wake()
+
+    def on_observed(self, account: Account, ids: Iterable[str]) -> None:
+        """Tell the watchers what any query has found, without a query of their own."""
+        for id in ids:
+            group = self._groups.get((account, id))
+            if group is not None:
+                self._start_query(group)
+
+    def _start_query(self, group: _Group) -> None:
+        if group.views and not group.is_querying:
+            group.is_querying = True
+            self._background.start(self._query(group))
 
     async def _query(self, group: _Group) -> None:
         """Query a task and tell its watchers. The poller caches the status: the second view costs no query."""
@@ -280,6 +295,9 @@ class Watches:
                 self._schedule(group, task or next(iter(group.views.values())).status.task)
 
     def _update(self, view: _View, status: Status) -> None:
+        if status.task.stale and status.task.query_error is None and not status.task.state.phase.ended:
+            # The rate limit delays its query, whose result will be told by `on_observed`.
+            return
         changed = _shown(status.task) != _shown(view.status.task)
         view.status = status
         if status.task.state.phase.ended:

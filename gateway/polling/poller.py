@@ -5,7 +5,7 @@ returned.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from gateway.core import metrics
@@ -75,6 +75,8 @@ class Poller:
         self._background = background
         self._notify = on_results
         self._per_second = dict(per_second or {})
+        self.on_observed: Callable[[Account, Iterable[str]], None] = lambda account, ids: None
+        """Called after the results of a query, also of one that has failed, have been cached."""
         self._cached = new_task_cache(clock)
         self._batchers: SegmentedLRU[tuple[str, Account], QueryBatcher] = SegmentedLRU(
             MAX_BATCHERS, MAX_UNKNOWN_BATCHERS, lambda key, _: is_known(key[1].id)
@@ -217,6 +219,7 @@ class Poller:
                 if last is not None and last.is_observed and last.sent_at <= sent_at:
                     last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
+        self.on_observed(account, answers)
 
     def _priority_of(self, key: str, id: str) -> Priority:
         cached = self._cached.get((key, id))

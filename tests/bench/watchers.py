@@ -160,7 +160,12 @@ async def busy(folder: Path, seconds: float) -> bool:
         f"core (at most {CORE_TARGET:.0%}), {found.calls:.1f} upstream calls/s, {found.events:.0f} events/s"
     )
     as_if_alone = found.calls <= alone.calls * 1.1 + 0.2
-    return memory <= MEMORY_TARGET_MB and found.core <= CORE_TARGET and as_if_alone and found.events > 0.8 * WATCHERS / INTERVAL
+    return (
+        memory <= MEMORY_TARGET_MB
+        and found.core <= CORE_TARGET
+        and as_if_alone
+        and found.events > 0.8 * WATCHERS / INTERVAL
+    )
 
 
 @dataclass(frozen=True, slots=True)
