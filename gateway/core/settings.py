@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.core.webhook_secrets import is_secret
 from providers import registry
 from providers.contract.settings import ProviderSettings, Section, split_list
 from providers.contract.spec import ProviderSpec, S
@@ -43,6 +44,14 @@ def _archive_url(value: str | None) -> str | None:
     return value
 
 
+def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not is_secret(value.get_secret_value()):
+        raise ValueError(
+            "must be whsec_ and the base64 of 24 to 64 random bytes, as `echo whsec_$(openssl rand -base64 32)` makes"
+        )
+    return value
+
+
 def _blank_is_none(value: Any) -> Any:
     """An empty environment variable counts as not set."""
     return None if isinstance(value, str) and not value.strip() else value
@@ -51,6 +60,7 @@ def _blank_is_none(value: Any) -> Any:
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(split_list)]
+WebhookSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_webhook_secret)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 
 
@@ -63,7 +73,7 @@ class TimeoutSettings(Section):
 
 
 class LimitSettings(Section):
-    """Limits of request bodies."""
+    """Limits of requests, connections and webhooks."""
 
     body_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Maximum size of a request body in bytes; a larger one gets 413."
@@ -87,6 +97,13 @@ class LimitSettings(Section):
     connections_per_address: int = Field(
         0, ge=0, description="Open connections of one client address, which is that of a proxy in front; 0: no limit."
     )
+    webhooks: int = Field(
+        10_000,
+        ge=0,
+        description="Pending webhooks of a process: their tasks run, or their receivers did not answer. A submit with "
+        "one more gets 429; 0: webhooks are off.",
+    )
+    webhooks_per_caller: int = Field(1000, ge=0, description="The same for one caller.")
 
 
 class LiveSettings(Section):
@@ -225,6 +242,14 @@ class Settings(BaseSettings):
     secret: Secrets = Field(
         (),
         description="Signs task ids. The first signs, all verify. With keys set, the same on every replica.",
+    )
+    webhook_secret: WebhookSecret = Field(
+        None,
+        description="Signs all webhooks, `whsec_…`; if not set, each task has a secret of its own, which its submit "
+        "returns.",
+    )
+    webhook_networks: Networks = Field(
+        (), description="Private networks to which webhooks may go too, there also over http, such as 10.1.4.0/24."
     )
 
     language: Literal["zh", "en"] = Field("zh", description="Language of messages, if the client names none.")

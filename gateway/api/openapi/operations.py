@@ -330,6 +330,16 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 404),
     ),
+    Operation(
+        "post",
+        "/v1/webhooks/test",
+        "testWebhook",
+        "For the operator: send a signed sample event to a URL",
+        {200: responses.WebhookAttempt},
+        body=requests.WebhookTestBody,
+        parameters=(_LANGUAGE,),
+        error_statuses=(400, 401, 413),
+    ),
     Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
     Operation("get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False),
     Operation(
