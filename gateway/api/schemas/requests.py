@@ -212,7 +212,9 @@ class ReuseBody(BaseModel):
 class WebhookTestBody(BaseModel):
     """Where to send a sample event."""
 
-    model_config = ConfigDict(title="WebhookTestRequest")
+    model_config = ConfigDict(
+        title="WebhookTestRequest", json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]}
+    )
 
     url: str = Field(min_length=1, description="A URL as `webhook_url` of a submit.")
     secret: Secret | None = Field(
