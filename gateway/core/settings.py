@@ -134,8 +134,8 @@ class MediaSettings(Section):
     denied_hosts: Names = Field((), description="Never fetch from these hosts.")
     denied_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
-        description="Never connect to these public networks, such as your own 198.51.100.0/24, for a client or for a "
-        "link of an upstream.",
+        description="Never connect to these public networks, such as your own 198.51.100.0/24, for a client, a "
+        "link of an upstream or a webhook.",
     )
     networks: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Also fetch from these private networks, such as 10.1.2.0/24, and there also over http."

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_bytes, token_hex
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -54,13 +54,14 @@ class Watch(Protocol):
     def __call__(self, caller: Caller, id: str, /) -> AbstractAsyncContextManager[AsyncIterator[Task]]: ...
 
 
-class Followed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Followed:
     """The task of a webhook: `id` is the public id that is followed, `key` the task's derived key. `render` makes the
     status object of the API that took the submit."""
 
     id: str
     signed_id: str
-    key: bytes
+    key: bytes = field(repr=False)
     render: Callable[[Task], Mapping[str, Any]]
 
 
@@ -76,13 +77,13 @@ class Sample(NamedTuple):
 class _Webhook:
     """A pending webhook. `shown_secret` is the secret that the answer to the submit shows."""
 
-    name: bytes
+    fingerprint: bytes
     caller: Caller
-    url: str
+    url: str = field(repr=False)
     host: str
     task: Followed
-    secret: str
-    shown_secret: str | None
+    secret: str = field(repr=False)
+    shown_secret: str | None = field(repr=False)
 
 
 class Webhooks:
@@ -141,15 +142,17 @@ class Webhooks:
     def follow(self, caller: Caller, url: str, host: str, task: Followed) -> tuple[bool, str | None]:
         """Follow a task, in a place that is taken. Returns False where a webhook of the same task and URL is pending or
         delivered, and the secret that the client is shown: None where the configuration has one for all."""
-        name = hashlib.sha256(identity_of(task.signed_id) + b"\0" + url.encode("utf-8", "surrogateescape")).digest()
-        known = self._pending.get(name)
+        fingerprint = hashlib.sha256(
+            identity_of(task.signed_id) + b"\0" + url.encode("utf-8", "surrogateescape")
+        ).digest()
+        known = self._pending.get(fingerprint)
         if known is not None:
             return False, known.shown_secret
         shown = None if self.secret else encode_secret(task.key)
-        if name in self._delivered:
+        if fingerprint in self._delivered:
             return False, shown
-        webhook = _Webhook(name, caller, url, host, task, self.secret or encode_secret(task.key), shown)
-        self._pending[name] = webhook
+        webhook = _Webhook(fingerprint, caller, url, host, task, self.secret or encode_secret(task.key), shown)
+        self._pending[fingerprint] = webhook
         metrics.WEBHOOKS_PENDING.inc()
         self._background.start(self._run(webhook))
         return True, shown
@@ -182,26 +185,30 @@ class Webhooks:
         except Exception as error:
             # Not expected: the others go on, and this one is not lost silently.
             _log_end(webhook, location_of(error))
-        del self._pending[webhook.name]
+        del self._pending[webhook.fingerprint]
         self.release(webhook.caller)
         metrics.WEBHOOKS.labels("delivered" if delivered else "given_up").inc()
         metrics.WEBHOOKS_PENDING.dec()
         if delivered:
-            self._delivered[webhook.name] = None
+            self._delivered[webhook.fingerprint] = None
 
     async def _event(self, webhook: _Webhook) -> Event | None:
         """The event of the task, once it has ended; None where that is not known in time."""
         loop = asyncio.get_running_loop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as limit:
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
                 timer = self._clock.later(FOLLOWED_SECONDS, lambda: limit.reschedule(loop.time()))
                 try:
                     task = await self._ended(webhook)
                 finally:
                     timer.cancel()
-                return event_of(webhook.task.signed_id, task.state.phase, webhook.task.render(task), self._clock.now())
-        _log_end(webhook, f"the task did not end within {FOLLOWED_SECONDS / 3600:g} h")
-        return None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            _log_end(webhook, f"the task did not end within {FOLLOWED_SECONDS / 3600:g} h")
+            return None
+        return event_of(webhook.task.signed_id, task.state.phase, webhook.task.render(task), self._clock.now())
 
     async def _ended(self, webhook: _Webhook) -> Task:
         """The ended task. An error of its status is no end: it may be found again."""

@@ -101,6 +101,12 @@ async def test_own_network_of_the_operator_is_reached_over_http(receiver: Receiv
     assert (await sender.send(url.replace(PUBLIC, INSIDE), SECRET, EVENT)).outcome == "disallowed"
 
 
+async def test_public_address_is_not_reached_over_http(receiver: Receiver) -> None:
+    """Where the operator has own networks, a URL may begin with http. Its name must lead there."""
+    attempt = await sent(receiver, f"http://{HOST}:{receiver.plain}/", Names({HOST: [["93.184.215.14"]]}))
+    assert attempt.outcome == "disallowed"
+
+
 async def test_receiver_that_does_not_answer_in_time(receiver: Receiver) -> None:
     receiver.gate.clear()
     attempt = await sent(receiver, receiver.url, answer_seconds=0.05)
@@ -136,5 +142,7 @@ async def test_slow_receivers_of_one_caller_do_not_block_another(receiver: Recei
         await receiver.received(MAX_ATTEMPTS_PER_CALLER)
         other = asyncio.create_task(sender.send(receiver.url, SECRET, EVENT, client="other"))
         await receiver.received(MAX_ATTEMPTS_PER_CALLER + 1)
+        await asyncio.sleep(0.05)
+        assert len(receiver.requests) == MAX_ATTEMPTS_PER_CALLER + 1
         receiver.gate.set()
         assert all(attempt.delivered for attempt in await asyncio.gather(other, *slow))
