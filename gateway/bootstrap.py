@@ -136,8 +136,8 @@ def build_process_state(
             clock,
             Sender(clock),
             watches.watch,
-            limit=settings.limits.webhooks,
-            limit_per_caller=settings.limits.webhooks_per_caller,
+            limit=settings.live.webhooks,
+            limit_per_caller=settings.live.webhooks_per_caller,
         ),
     )
 

@@ -73,7 +73,7 @@ class TimeoutSettings(Section):
 
 
 class LimitSettings(Section):
-    """Limits of requests, connections and webhooks."""
+    """Limits of request bodies."""
 
     body_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Maximum size of a request body in bytes; a larger one gets 413."
@@ -97,21 +97,23 @@ class LimitSettings(Section):
     connections_per_address: int = Field(
         0, ge=0, description="Open connections of one client address, which is that of a proxy in front; 0: no limit."
     )
-    webhooks: int = Field(
-        10_000,
-        ge=0,
-        description="Pending webhooks of a process: their tasks run, or their receivers did not answer. A submit with "
-        "one more gets 429; 0: webhooks are off.",
-    )
-    webhooks_per_caller: int = Field(1000, ge=0, description="The same for one caller.")
 
 
 class LiveSettings(Section):
-    """Limits of event streams (SSE, WebSocket) in one process."""
+    """Limits of event streams (SSE, WebSocket) and webhooks in one process."""
 
     watchers: int = Field(20_000, ge=1, description="Watched tasks of all event streams together; more get 503.")
     watchers_per_caller: int = Field(
         5000, ge=1, description="Watched tasks of the event streams of one key or credential; more get 429."
+    )
+    webhooks: int = Field(
+        10_000,
+        ge=0,
+        description="Pending webhooks: their tasks run, or their receivers did not answer. A submit with one more gets "
+        "503; 0: webhooks are off.",
+    )
+    webhooks_per_caller: int = Field(
+        1000, ge=0, description="Pending webhooks of one key or credential; a submit with one more gets 429."
     )
 
 

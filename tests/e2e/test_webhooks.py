@@ -20,7 +20,7 @@ from starlette.routing import Route
 from gateway.api.schemas.responses import TaskEvent
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import LimitSettings
+from gateway.core.settings import LiveSettings
 from gateway.core.webhook_secrets import encode_secret
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import FastClock, bearer, follow, settings_for
@@ -72,7 +72,7 @@ class Stand:
         self.receiver.url = stack.enter_context(BackgroundServer(self.receiver.app())).url + "/hook"
 
     def gateway(self, **settings: Any) -> httpx.Client:
-        fields = {"webhook_networks": LOOPBACK} | settings
+        fields: dict[str, Any] = {"webhook_networks": LOOPBACK, "video_poll_interval": 20} | settings
         app = create_app(settings_for(self._upstream, **fields), clock=FastClock())
         url = self._stack.enter_context(BackgroundServer(app, grace_seconds=0.05)).url
         return self._stack.enter_context(httpx.Client(base_url=url, timeout=10, trust_env=False))
@@ -176,7 +176,7 @@ def test_disallowed_address_is_refused_before_the_charge(
 def test_submit_with_one_webhook_too_many_is_refused_before_the_charge(
     stand: Stand, upstream: SandboxServer, key: str
 ) -> None:
-    gateway = stand.gateway(limits=LimitSettings(webhooks_per_caller=1))
+    gateway = stand.gateway(live=LiveSettings(webhooks_per_caller=1))
     body = {"model": WAN, "prompt": "a cat #stuck", "webhook_url": stand.receiver.url}
     first = submitted(gateway, GENERATIONS, key, body, Idempotency_Key="k")
     answer = gateway.post(GENERATIONS, json=body, headers=bearer(key))

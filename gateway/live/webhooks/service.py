@@ -121,7 +121,7 @@ class Webhooks:
         """A place for a webhook, before its task is submitted. A context manager that frees it again unless `follow`
         used it. The repeat of a submit has one already, so that the limits do not apply.
 
-        Raises GatewayError: 400 for a URL that is not allowed, 429 where there are too many webhooks.
+        Raises GatewayError: 400 for a URL that is not allowed, 429 or 503 where there are too many webhooks.
         """
         host = self.check_url(url, "webhook_url")
         if repeat:
