@@ -29,7 +29,7 @@ _ERROR_DESCRIPTIONS = {
     429: "Out of credits, or rate limited: `x-should-retry` and `Retry-After` say whether and when to retry.",
     501: "The model or the upstream does not support the operation.",
     502: "The upstream is unreachable or its response is invalid; nothing was created.",
-    503: "The gateway has no room for more event streams.",
+    503: "The gateway has no room for more event streams or webhooks.",
     504: "The response to the submit was lost: it may have been charged.",
 }
 

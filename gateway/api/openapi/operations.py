@@ -81,7 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (responses.TaskAccepted, responses.WaitedTask), 202: responses.WaitedTask},
         body=requests.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
     ),
     Operation(
         "get",
@@ -132,7 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.GenerationBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
     ),
     Operation(
         "get",
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",
@@ -201,7 +201,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",
@@ -211,7 +211,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -17,6 +19,7 @@ from gateway.live.webhooks.events import Event, event_of, signed_headers
 from gateway.task_ids.signed import TaskId, sign
 from providers.contract.tasks import Phase
 
+README = Path(__file__).parents[4] / "README.md"
 KEY = bytes(range(32))
 SECRET = encode_secret(KEY)
 TASK = TaskId("scripted", "1234", "a" * 12, "b" * 12, "model", 1_700_000_000, 5, "1280x720")
@@ -69,6 +72,19 @@ def test_verifiers_refuse_a_changed_byte(changed: str) -> None:
         Webhook(secret).verify(body, headers)
     with pytest.raises(InvalidWebhookSignatureError):
         OpenAI(api_key="k", webhook_secret=secret).webhooks.unwrap(body, headers)
+
+
+def test_receiver_of_the_readme_verifies_the_event(capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = re.findall(
+        r"```python\n(from openai import OpenAI\n\nwebhooks = .*?)```", README.read_text("utf-8"), re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(code.replace("whsec_…", SECRET), names)
+    made = event(data={"id": "video_1"})
+    names["receive"](made.body, signed_headers(made, SECRET, time.time()))
+    assert capsys.readouterr().out == f"{made.id} video.completed video_1\n"
+    with pytest.raises(InvalidWebhookSignatureError):
+        names["receive"](made.body + b" ", signed_headers(made, SECRET, time.time()))
 
 
 def test_event_id_is_the_same_for_each_id_of_the_task() -> None:
