@@ -16,7 +16,7 @@ from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_pa
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
-from gateway.api.routes import accounts, generations, live, models, openai_videos, operations, tokens
+from gateway.api.routes import accounts, generations, live, models, openai_videos, operations, tokens, webhooks
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
@@ -92,6 +92,7 @@ ROUTES = [
     Route("/v1/accounts/{name}/receive", accounts.receive, methods=["POST"]),
     Route("/v1/accounts/{name}/pause", accounts.pause, methods=["POST"]),
     Route("/v1/accounts/{name}/resume", accounts.resume, methods=["POST"]),
+    Route("/v1/webhooks/test", webhooks.test, methods=["POST"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
     Route("/ping", operations.ping, methods=["GET"]),
     Route("/metrics", operations.prometheus, methods=["GET"]),
@@ -125,7 +126,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[dict[str, Callable[[], None]], None]:
-        async with process.http, aclosing(process.fetcher), process.background as background:
+        async with (
+            process.http,
+            aclosing(process.fetcher),
+            process.background as background,
+            aclosing(process.webhooks),
+        ):
             background.start(_daily_credits(app, process).run())
             if reload:
                 background.start(Reloader(app.state, process, load_settings, settings_file()).run())

@@ -28,6 +28,8 @@ from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.settings import Settings, SettingsError
 from gateway.live.watching import Watches
+from gateway.live.webhooks.sender import Sender
+from gateway.live.webhooks.service import Webhooks
 from gateway.media.fetcher import Fetcher
 from gateway.media.intake import MediaIntake
 from gateway.media.resize import INSTALL, can_shrink
@@ -71,6 +73,7 @@ class ProcessState:
     idempotency: IdempotencyStore
     archiver: TaskArchiver | None
     watches: Watches
+    webhooks: Webhooks
     logged_warnings: set[str] = field(default_factory=set)
 
 
@@ -130,6 +133,13 @@ def build_process_state(
         IdempotencyStore(clock, _seeds().__next__),
         archiver,
         watches,
+        Webhooks(
+            clock,
+            Sender(clock),
+            watches.watch,
+            limit=settings.live.webhooks,
+            limit_per_caller=settings.live.webhooks_per_caller,
+        ),
     )
 
 
@@ -203,11 +213,16 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
     process.http.policies = policies
+    process.webhooks.sender.url_policy = UrlPolicy(
+        networks=settings.webhook_networks, denied_networks=settings.media.denied_networks
+    )
+    process.webhooks.secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
+    process.webhooks.current = callers.current
     poller.freshness = settings.poll_freshness
     poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
-    watches = process.watches
+    watches, webhooks = process.watches, process.webhooks
     watches.tasks, watches.interval = tasks, settings.video_poll_interval / 1000
-    return Services(settings, callers, tasks, process.http, pool, checks, watches, clock, process.background)
+    return Services(settings, callers, tasks, process.http, pool, checks, watches, clock, process.background, webhooks)
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:

@@ -111,6 +111,10 @@ class Callers:
             self._cached[authorization] = found
         return found
 
+    def current(self, caller: Caller) -> Caller:
+        """A caller that was authenticated under an earlier configuration, with the accounts that it has now."""
+        return replace(caller, accounts=self._accounts) if caller.managed else caller
+
     def _managed(self, value: str) -> Caller | None:
         # A lookup by digest leaks nothing about a key through its timing.
         digest = _digest(value)

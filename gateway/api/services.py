@@ -13,6 +13,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.settings import Settings
 from gateway.live.watching import Watches
+from gateway.live.webhooks.service import Webhooks
 from gateway.tasks.service import Tasks
 from providers.transport.client import HttpClient
 
@@ -33,6 +34,7 @@ class Services:
     watches: Watches
     clock: Clock
     background: Background
+    webhooks: Webhooks
     poll_responses: ResponseCache = field(default_factory=ResponseCache)
 
 

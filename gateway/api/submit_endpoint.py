@@ -1,22 +1,27 @@
 """Every submit of every surface: read and parse the body, submit it, report what was not done as asked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, Literal
 from urllib.parse import quote
 
 from starlette.requests import Request
 
 from gateway.accounts.callers import Caller
-from gateway.api.context import services, submit_order
+from gateway.api.context import language_of, services, submit_order
+from gateway.api.renderers.task import render_task
+from gateway.api.renderers.video import render_video
 from gateway.api.schemas.body_parser import read_object
-from gateway.api.schemas.requests import parse_generation, parse_reuse
+from gateway.api.schemas.requests import Generation, Reuse, parse_generation, parse_reuse
 from gateway.core.byte_ranges import content_length
 from gateway.core.errors import GatewayError, invalid
+from gateway.core.localization import Language
+from gateway.live.webhooks.service import Followed
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.order import Derivation, SubmitOrder
-from gateway.tasks.view import Submitted
+from gateway.tasks.view import Submitted, Task
 from providers.contract.errors import FieldProblem, FieldReason
 from providers.contract.requests import FieldWarning, VideoRequest
 from providers.offload import INLINE_BYTES, offload
@@ -29,23 +34,40 @@ _MAX_HEADER = 1500
 @dataclass(frozen=True, slots=True)
 class SubmitOutcome:
     """A submitted task. `prompt` is as the client wrote it, `wait` whether the client waits for the end (None: it does
-    not say), `warnings` what was not done as asked, by the client's names of the fields."""
+    not say), `warnings` what was not done as asked, by the client's names of the fields. `webhook_secret` is for the
+    client, None where it has none of its own."""
 
     submitted: Submitted
     prompt: str
     wait: bool | None = None
     warnings: tuple[FieldWarning, ...] = ()
+    webhook_secret: str | None = None
 
 
-async def submit_generation(request: Request, caller: Caller, *, nearest: bool) -> SubmitOutcome:
-    """Submit the video that a body asks for. Frees the body, which may be large. Raises GatewayError."""
+@dataclass(frozen=True, slots=True)
+class EventForm:
+    """What the events of a surface look like: the public id of a task, and its status object."""
+
+    id_of: Callable[[Submitted], str]
+    render: Callable[[Task, Language], Mapping[str, Any]]
+
+
+TASK_EVENTS = EventForm(attrgetter("id"), render_task)
+VIDEO_EVENTS = EventForm(attrgetter("signed_id"), render_video)
+
+
+async def submit_generation(
+    request: Request, caller: Caller, *, nearest: bool, events: EventForm = TASK_EVENTS
+) -> SubmitOutcome:
+    """Submit the video that a body asks for. Frees the body, which may be large. `events` is the form of the webhook's
+    event. Raises GatewayError."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         parsed = parse_generation(fields, services(request).settings.api.unknown_fields)
-        fingerprint = await _fingerprint(request, "video", parsed.request)
+        fingerprint = await _fingerprint(request, "video", parsed.request, parsed.webhook_url)
         order = submit_order(request, caller, parsed.request, fingerprint, nearest=nearest)
-        submitted = await _submit(request, order, parsed.names)
+        submitted, secret = await _submit(request, order, parsed, events)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
-    return SubmitOutcome(submitted, parsed.prompt, parsed.wait, warnings)
+    return SubmitOutcome(submitted, parsed.prompt, parsed.wait, warnings, secret)
 
 
 async def submit_derived(
@@ -58,25 +80,46 @@ async def submit_derived(
         if video_id is not None and (parsed.clip or parsed.video_id not in (None, video_id)):
             raise invalid([FieldProblem("video", FieldReason.CONFLICT, (video_id,))], code="conflict")
         derivation = parsed.derivation(operation, video_id)
-        fingerprint = await _fingerprint(request, operation, derivation)
+        fingerprint = await _fingerprint(request, operation, derivation, parsed.webhook_url)
         order = submit_order(request, caller, derivation, fingerprint, nearest=True)
-        submitted = await _submit(request, order, parsed.names)
+        submitted, secret = await _submit(request, order, parsed, VIDEO_EVENTS)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
-    return SubmitOutcome(submitted, parsed.prompt, warnings=warnings), derivation.video_id
+    outcome = SubmitOutcome(submitted, parsed.prompt, warnings=warnings, webhook_secret=secret)
+    return outcome, derivation.video_id
 
 
-async def _fingerprint(request: Request, operation: str, content: VideoRequest | Derivation) -> bytes:
+async def _fingerprint(
+    request: Request, operation: str, content: VideoRequest | Derivation, webhook_url: str | None
+) -> bytes:
     """The fingerprint of a parsed body, in a thread where the body is large: it takes a pass over its text."""
     size = content_length(request.headers)
-    return await offload(INLINE_BYTES if size is None else size, partial(fingerprint_of, operation, content))
+    return await offload(
+        INLINE_BYTES if size is None else size, partial(fingerprint_of, operation, content, webhook_url)
+    )
 
 
-async def _submit(request: Request, order: SubmitOrder, names: Mapping[str, str]) -> Submitted:
+async def _submit(
+    request: Request, order: SubmitOrder, parsed: Generation | Reuse, events: EventForm
+) -> tuple[Submitted, str | None]:
+    """Submit an order, and follow its task for a webhook. The webhook's secret for the client comes with the task."""
+    tasks, webhooks, language = services(request).tasks, services(request).webhooks, language_of(request)
     try:
-        return await services(request).tasks.submit(order)
+        if parsed.webhook_url is None:
+            return await tasks.submit(order), None
+        # What is wrong with the webhook is said before anything is charged.
+        with webhooks.reserve(order.caller, parsed.webhook_url, repeat=tasks.is_repeat(order)) as place:
+            submitted = await tasks.submit(order)
+            id, key = events.id_of(submitted), tasks.task_key(order.caller, submitted)
+            followed = Followed(id, submitted.signed_id, key, lambda task: events.render(task, language))
+            return submitted, place.follow(followed)
     except GatewayError as error:
-        error.rename_fields(names)
+        error.rename_fields(parsed.names)
         raise
+
+
+def secret_field(outcome: SubmitOutcome) -> dict[str, str]:
+    """The `webhook_secret` of an answer, empty where there is none."""
+    return {"webhook_secret": outcome.webhook_secret} if outcome.webhook_secret else {}
 
 
 def _by_names(names: Mapping[str, str], warnings: Iterable[FieldWarning]) -> tuple[FieldWarning, ...]:

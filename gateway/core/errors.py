@@ -197,6 +197,8 @@ _CODE_OF_MESSAGE = {
     "invalid_status_filter": "invalid_value",
     "unsupported_media_type": "invalid_value",
     "ids_required": "invalid_value",
+    "too_many_webhooks": "too_many_connections",
+    "too_many_webhooks_of_caller": "rate_limit_exceeded",
     "no_thumbnail": "not_found",
 }
 

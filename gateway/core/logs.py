@@ -22,6 +22,8 @@ _SECRETS = (
     r"(://)[^/@\s]+(?=@)",
     # Gateway keys, and ms- keys, which clients have beside their others.
     r"\b(?:gw|ms)-[\w-]{6,}",
+    # Secrets of webhooks, in base64.
+    r"\bwhsec_[\w+/-]+=*",
 )
 """Masked for every provider, except for what a group matches; see `ProviderSpec.secret_patterns`."""
 

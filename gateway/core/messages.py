@@ -301,6 +301,47 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "Model {model} does not support this operation, or there is no credential for it: use {able}, with a "
         "credential of that provider",
     ),
+    "webhook_url_not_allowed": LocalizedText(
+        "webhook 地址必须是公网可访问的 https:// 地址，且不含用户名和密码；内网地址须由网关管理员加入 webhook_networks",
+        "a webhook needs a public https:// URL without user name and password; the gateway's administrator can allow "
+        "an internal network with webhook_networks",
+    ),
+    "too_many_webhooks": LocalizedText(
+        "网关待发送的 webhook 已达上限 {limit} 个。本次未提交，也未扣费：请稍后重试，或不填 webhook 地址，改为轮询",
+        "The gateway has reached its limit of {limit} pending webhooks. Nothing was submitted or charged: try again "
+        "later, or submit without a webhook and poll the task",
+    ),
+    "too_many_webhooks_of_caller": LocalizedText(
+        "您待发送的 webhook 已达上限 {limit} 个。本次未提交，也未扣费：请等已有任务结束，或不填 webhook 地址，改为轮询",
+        "You have reached the limit of {limit} pending webhooks. Nothing was submitted or charged: wait until earlier "
+        "tasks end, or submit without a webhook and poll the task",
+    ),
+    "webhook_http_error": LocalizedText(
+        "接收方返回 HTTP {status}，应返回 2xx", "The receiver answered HTTP {status}: it must answer 2xx"
+    ),
+    "webhook_redirect": LocalizedText(
+        "接收方返回重定向（HTTP {status}），webhook 不跟随重定向：请直接填写最终地址",
+        "The receiver answered with a redirect (HTTP {status}), which webhooks do not follow: use the final URL",
+    ),
+    "webhook_timeout": LocalizedText(
+        "接收方未在 {seconds} 秒内响应：请先返回 2xx，再处理事件",
+        "The receiver did not answer within {seconds} s: answer 2xx first, then process the event",
+    ),
+    "webhook_disallowed": LocalizedText(
+        "该地址解析为网关不允许连接的 IP；如果是内网主机，请把其网段加入 webhook_networks",
+        "The host resolves to an address that this gateway does not connect to. If it is your own, add its network to "
+        "webhook_networks",
+    ),
+    "webhook_unknown_host": LocalizedText(
+        "无法解析接收方的域名，请检查地址", "The receiver's host name does not resolve: check the URL"
+    ),
+    "webhook_tls_failed": LocalizedText(
+        "与接收方的 TLS 握手失败，请检查其证书", "The TLS handshake with the receiver failed: check its certificate"
+    ),
+    "webhook_unreachable": LocalizedText(
+        "无法连接接收方，或连接中途断开，请检查其地址、端口和防火墙",
+        "The receiver refused or closed the connection: check its host, port and firewall",
+    ),
     "ids_required": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
 }
 

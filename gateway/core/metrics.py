@@ -63,6 +63,22 @@ WATCHERS = Gauge(
     multiprocess_mode="livesum",
 )
 COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
+WEBHOOK_ATTEMPTS = Histogram(
+    "gateway_webhook_seconds",
+    "Duration of an attempt to deliver a webhook in seconds, by outcome (`delivered` or why it failed).",
+    ("outcome",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+WEBHOOKS = Counter(
+    "gateway_webhooks",
+    "Webhooks that ended, by outcome: `delivered`, `given_up` after the last attempt, `lost` when the process stopped.",
+    ("outcome",),
+)
+WEBHOOKS_PENDING = Gauge(
+    "gateway_webhooks_pending",
+    "Webhooks whose task has not ended or whose receiver has not answered.",
+    multiprocess_mode="livesum",
+)
 _exposed: set[tuple[str, str]] = set()
 
 
@@ -91,6 +107,10 @@ def batch_sizes(provider: str) -> Histogram:
 
 def observe_copy(outcome: str) -> None:
     COPIES.labels(outcome).inc()
+
+
+def observe_webhook(outcome: str, seconds: float) -> None:
+    WEBHOOK_ATTEMPTS.labels(outcome).observe(seconds)
 
 
 def exposition(accounts: Mapping[tuple[str, str], int]) -> bytes:

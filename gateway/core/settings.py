@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.core.webhook_secrets import is_secret
 from providers import registry
 from providers.contract.settings import ProviderSettings, Section, split_list
 from providers.contract.spec import ProviderSpec, S
@@ -43,6 +44,14 @@ def _archive_url(value: str | None) -> str | None:
     return value
 
 
+def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not is_secret(value.get_secret_value()):
+        raise ValueError(
+            "must be whsec_ and the base64 of 24 to 64 random bytes, as `echo whsec_$(openssl rand -base64 32)` makes"
+        )
+    return value
+
+
 def _blank_is_none(value: Any) -> Any:
     """An empty environment variable counts as not set."""
     return None if isinstance(value, str) and not value.strip() else value
@@ -51,6 +60,7 @@ def _blank_is_none(value: Any) -> Any:
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(split_list)]
+WebhookSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_webhook_secret)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 
 
@@ -90,11 +100,20 @@ class LimitSettings(Section):
 
 
 class LiveSettings(Section):
-    """Limits of event streams (SSE, WebSocket) in one process."""
+    """Limits of event streams (SSE, WebSocket) and webhooks in one process."""
 
     watchers: int = Field(20_000, ge=1, description="Watched tasks of all event streams together; more get 503.")
     watchers_per_caller: int = Field(
         5000, ge=1, description="Watched tasks of the event streams of one key or credential; more get 429."
+    )
+    webhooks: int = Field(
+        10_000,
+        ge=0,
+        description="Pending webhooks: their tasks run, or their receivers did not answer. A submit with one more gets "
+        "503; 0: webhooks are off.",
+    )
+    webhooks_per_caller: int = Field(
+        1000, ge=0, description="Pending webhooks of one key or credential; a submit with one more gets 429."
     )
 
 
@@ -117,8 +136,8 @@ class MediaSettings(Section):
     denied_hosts: Names = Field((), description="Never fetch from these hosts.")
     denied_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
-        description="Never connect to these public networks, such as your own 198.51.100.0/24, for a client or for a "
-        "link of an upstream.",
+        description="Never connect to these public networks, such as your own 198.51.100.0/24, for a client, a "
+        "link of an upstream or a webhook.",
     )
     networks: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Also fetch from these private networks, such as 10.1.2.0/24, and there also over http."
@@ -225,6 +244,14 @@ class Settings(BaseSettings):
     secret: Secrets = Field(
         (),
         description="Signs task ids. The first signs, all verify. With keys set, the same on every replica.",
+    )
+    webhook_secret: WebhookSecret = Field(
+        None,
+        description="Signs all webhooks, `whsec_…`; if not set, each task has a secret of its own, which its submit "
+        "returns.",
+    )
+    webhook_networks: Networks = Field(
+        (), description="Private networks to which webhooks may go too, there also over http, such as 10.1.4.0/24."
     )
 
     language: Literal["zh", "en"] = Field("zh", description="Language of messages, if the client names none.")

@@ -1,19 +1,11 @@
-"""Downloads URLs of clients without access to the internal network (SSRF): `gateway.media.url_policy` decides.
-
-Every address is checked when its socket is created, after DNS and before the first packet, so that DNS rebinding has
-no effect. aiohttp creates a socket for each address of a name. A disallowed one counts as unreachable, so that the
-next one is tried.
-
-There are no proxies, cookies, credentials or persistent connections. Redirects are followed here, each checked as a
-new URL.
+"""Downloads URLs of clients without access to the internal network (SSRF): `gateway.media.url_policy` decides, and
+`gateway.media.checked_sessions` checks each address. Redirects are followed here, each checked as a new URL.
 """
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import IO
@@ -21,20 +13,18 @@ from urllib.parse import urljoin
 from weakref import WeakValueDictionary
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from gateway.core.errors import GatewayError
 from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS
+from gateway.media.checked_sessions import CheckedSessions
 from gateway.media.spool import spool
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
 
 MAX_REDIRECTS = 3
-
-MAX_LOOKUPS = 64
-"""Concurrent DNS lookups. A lookup of a slow name server goes on long after its fetch has ended."""
 
 MAX_FETCHES = 64
 """Concurrent fetches. A caller that waits for a slot longer than `max_seconds` gets an error that may be retried."""
@@ -43,10 +33,8 @@ MAX_FETCHES_PER_CALLER = 16
 """Concurrent fetches of one caller, so that its slow hosts do not block others."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PIECE_BYTES = 64 * 1024
 _MAX_LOGGED_HOST = 100
 _END_OF_HOST = re.compile(r"[/?#\\]")
-_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 
 
 class _FetchFailedError(Exception):
@@ -72,22 +60,19 @@ class Fetcher:
     ) -> None:
         self.url_policy = url_policy
         self.max_seconds = max_seconds
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
-        self._own_resolver = None if resolver else _Resolver()
-        self._resolver = resolver or self._own_resolver
-        self._tls = tls
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._sessions = CheckedSessions(
+            lambda address, scheme: self.url_policy.allows(address, scheme),
+            aiohttp.ClientTimeout(total=None, connect=connect_seconds),
+            resolver=resolver,
+            tls=tls,
+        )
         self._slots = asyncio.Semaphore(MAX_FETCHES)
         self._slots_by_caller: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """By caller, while in use."""
 
     async def aclose(self) -> None:
         """Abort running fetches, and start no more."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
-        if self._own_resolver:
-            await self._own_resolver.close()
+        await self._sessions.aclose()
 
     async def fetch(self, url: str, *, max_bytes: int, param: str, client: str = "") -> IO[bytes]:
         """Fetch the file at a client's URL. Returns it at its start; the caller closes it. `client` is the identity of
@@ -140,71 +125,13 @@ class Fetcher:
     async def _get(self, url: URL) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Open a response; its body is not read yet. Raises _FetchFailedError where there is none."""
         try:
-            answer = await self._session(url.scheme).get(url, allow_redirects=False)
+            answer = await self._sessions.of(url.scheme).get(url, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise _FetchFailedError(type(error).__name__) from error
         try:
             yield answer
         finally:
             answer.close()
-
-    def _session(self, scheme: str) -> aiohttp.ClientSession:
-        """One session for each scheme: the socket factory gets the scheme from nowhere else."""
-        session = self._sessions.get(scheme)
-        if session is None:
-            session = self._sessions[scheme] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=self._resolver,
-                    use_dns_cache=False,
-                    ssl=self._tls or True,
-                    socket_factory=partial(self._socket, scheme),
-                    force_close=True,
-                    limit=0,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_HEADERS,
-                auto_decompress=False,
-                read_bufsize=_PIECE_BYTES,
-                timeout=self._timeout,
-                trust_env=False,
-            )
-        return session
-
-    def _socket(self, scheme: str, candidate: aiohttp.AddrInfoType) -> socket.socket:
-        """A socket for one address. Raises PermissionError for a disallowed address: after an OSError aiohttp tries the
-        next one."""
-        family, type_, proto, _, address = candidate
-        if not self.url_policy.allows(str(address[0]), scheme):
-            raise PermissionError("a disallowed address")
-        return socket.socket(family, type_, proto)
-
-
-class _Resolver(AbstractResolver):
-    """The system's DNS lookups, in separate threads: in the default executor, lookups of slow name servers would block
-    other work, such as lookups of the upstreams."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, "dns-lookup")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        lookup = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=family,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for family, _, proto, _, address in found
-        ]
-
-    async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def _pieces(answer: aiohttp.ClientResponse, param: str) -> AsyncGenerator[bytes, None]:

@@ -93,6 +93,15 @@ class TaskLocator:
     def sign(self, caller: Caller, account: Account, id: TaskId) -> str:
         return signed.sign(id, self._mac_keys.of(caller, account)[0])
 
+    def task_key(self, caller: Caller, id: str) -> bytes:
+        """A key of 32 bytes for the task of a signed id of this caller: the same on every replica, and for every retry
+        of its submit. Raises ValueError for another id."""
+        claimed = signed.peek(id)
+        account = caller.account(claimed.account_tag) if claimed else None
+        if account is None:
+            raise ValueError("not an id of this caller")
+        return signed.task_key(id, self._mac_keys.of(caller, account)[0])
+
     def cached(self, caller: Caller, id: str) -> TaskRef | None:
         """The reference that an id resolved to for this caller, from the cache, else None."""
         return self._resolved.get((caller.identity, id))

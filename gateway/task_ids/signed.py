@@ -88,6 +88,20 @@ def verify(text: str, keys: Sequence[bytes]) -> TaskId | None:
     return _unpack(record) if genuine else None
 
 
+def identity_of(text: str) -> bytes:
+    """The fields of a signed id that are the same in every id of its task: those of a retry may have another time and
+    model. Raises ValueError for a text that is no signed id."""
+    id = peek(text)
+    if id is None:
+        raise ValueError("not a signed id")
+    return _pack(replace(id, model="", created=0, seconds=0, size=""))
+
+
+def task_key(text: str, key: bytes) -> bytes:
+    """A key of 32 bytes for one task, derived from the MAC key that signs its ids: the same for each of its ids."""
+    return hashlib.blake2b(identity_of(text), key=key, digest_size=32, person=b"video-task-key").digest()
+
+
 def _decode(text: str) -> tuple[bytes, bytes] | None:
     if not _PATTERN.fullmatch(text):
         return None

@@ -131,9 +131,9 @@ class IdempotencyStore:
         Raises GatewayError: 409 `idempotency_mismatch` for a key with another body, 504 `submission_unconfirmed` where
         the process stops while the upstream may have accepted the submit.
         """
-        identity, fingerprint = order.caller.identity, order.fingerprint
+        fingerprint = order.fingerprint
         if order.idempotency_key is not None:
-            name = _digest(f"{identity}\0{order.idempotency_key}".encode("utf-8", "surrogateescape"))
+            name = _name_of_key(order)
             record = self._by_client_key(name, fingerprint, _seed_of(order.idempotency_key))
             return await self._share(record, order, create, partial(self._save_by_key, name))
         retry_count = order.retry_count
@@ -144,12 +144,19 @@ class IdempotencyStore:
                 return await _confirmed(create, order, record)
             except asyncio.CancelledError:
                 raise record.interrupted() from None
-        name = _digest(identity.encode() + fingerprint)
+        name = _name_of_content(order)
         identical = self._identical(name)
         if retry_count > 0:
             record = await _retried(identical, retry_count, self._clock.monotonic()) or record
         record.retry_count = max(record.retry_count, retry_count)
         return await self._share(record, order, create, partial(self._save_by_content, name, identical))
+
+    def is_repeat(self, order: SubmitOrder) -> bool:
+        """True where an order repeats a submit of which there is a record."""
+        if order.idempotency_key is not None:
+            name = _name_of_key(order)
+            return name in self._running_by_key or name in self._by_key
+        return bool(order.retry_count) and bool(self._identical(_name_of_content(order)))
 
     async def _share(self, record: SubmitRecord, order: SubmitOrder, create: Create, save: _Save) -> Submitted:
         """Wait for the submit of a record. Starts it where it is not running."""
@@ -316,6 +323,14 @@ def _digest_of_text(text: str) -> str:
     for at in range(0, len(text), CHUNK_BYTES):
         digest.update(text[at : at + CHUNK_BYTES].encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _name_of_key(order: SubmitOrder) -> bytes:
+    return _digest(f"{order.caller.identity}\0{order.idempotency_key}".encode("utf-8", "surrogateescape"))
+
+
+def _name_of_content(order: SubmitOrder) -> bytes:
+    return _digest(order.caller.identity.encode() + order.fingerprint)
 
 
 def _seed_of(key: str) -> str:

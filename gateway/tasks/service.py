@@ -77,6 +77,10 @@ class Tasks:
         """
         return await self._idempotency.run(order, self._create)
 
+    def is_repeat(self, order: SubmitOrder) -> bool:
+        """True for a retry of a submit of which this process has a record."""
+        return self._idempotency.is_repeat(order)
+
     async def _create(self, order: SubmitOrder, record: SubmitRecord) -> Submitted:
         """Submit an order for which this process has no record.
 
@@ -182,6 +186,10 @@ class Tasks:
             asked_size(validated),
             validated.warnings,
         )
+
+    def task_key(self, caller: Caller, submitted: Submitted) -> bytes:
+        """A key of 32 bytes that the gateway derives for one task: the same for every retry of its submit."""
+        return self._locator.task_key(caller, submitted.signed_id)
 
     # --- status -------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from yarl import URL
 
 from gateway.app import create_app
@@ -180,7 +181,7 @@ def test_rate_limits_are_those_of_the_settings() -> None:
 # --- addresses --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", ["upstream_networks", "proxy_networks"])
+@pytest.mark.parametrize("field", ["upstream_networks", "proxy_networks", "webhook_networks"])
 def test_networks_are_read_from_the_environment(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"GATEWAY_{field.upper()}", "127.0.0.0/8, fd00::/8")
     assert getattr(load_settings(), field) == (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))
@@ -191,20 +192,35 @@ def test_networks_are_read_from_the_environment(field: str, monkeypatch: pytest.
 def test_each_network_setting_opens_only_its_own_addresses() -> None:
     process = build_process_state(Settings.model_construct(), TestClock())
     denied = MediaSettings(denied_networks=(ip_network("1.1.1.0/24"),))
-    settings = Settings.model_construct(upstream_networks=(ip_network("10.1.0.0/16"),), media=denied)
+    settings = Settings.model_construct(
+        upstream_networks=(ip_network("10.1.0.0/16"),), webhook_networks=(ip_network("10.2.0.0/16"),), media=denied
+    )
     build_services(settings, process)
     links, proxies = process.http.policies.links, process.http.policies.proxies
     assert links is not None and proxies is not None
-    for address, of_links, of_proxies in (
-        ("10.1.2.3", True, False),
-        ("10.2.2.3", False, False),
-        ("8.8.8.8", True, True),
-        ("1.1.1.1", False, False),
-        ("169.254.169.254", False, False),
+    for address, of_links, of_proxies, of_webhooks in (
+        ("10.1.2.3", True, False, False),
+        ("10.2.2.3", False, False, True),
+        ("10.3.2.3", False, False, False),
+        ("8.8.8.8", True, True, True),
+        ("1.1.1.1", False, False, False),
+        ("169.254.169.254", False, False, False),
     ):
+        assert process.webhooks.sender.url_policy.allows(address) == of_webhooks
         assert (links.allows(address), proxies.allows(address)) == (of_links, of_proxies)
         assert (links.permits_host(address, 443), proxies.permits_host(address, 443)) == (of_links, of_proxies)
     assert not process.fetcher.url_policy.allows("10.1.2.3")
+
+
+def test_webhooks_follow_a_reload() -> None:
+    process = build_process_state(Settings.model_construct(), TestClock())
+    networks, secret = (ip_network("10.2.0.0/16"),), "whsec_" + "A" * 32
+    build_services(Settings.model_construct(webhook_secret=SecretStr(secret), webhook_networks=networks), process)
+    assert process.webhooks.secret == secret
+    assert process.webhooks.sender.url_policy.networks == networks
+    build_services(Settings.model_construct(), process)
+    assert not process.webhooks.secret
+    assert not process.webhooks.sender.url_policy.networks
 
 
 def test_configured_upstream_urls_are_trusted_with_their_port() -> None:

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.api.openapi.operations import OPERATIONS, ListOf, Operation, ResponseModel
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
-from gateway.api.schemas.responses import ErrorBody
+from gateway.api.schemas.responses import ErrorBody, TaskEvent
 from providers import registry
 
 _REF = "#/components/schemas/{model}"
@@ -29,8 +29,15 @@ _ERROR_DESCRIPTIONS = {
     429: "Out of credits, or rate limited: `x-should-retry` and `Retry-After` say whether and when to retry.",
     501: "The model or the upstream does not support the operation.",
     502: "The upstream is unreachable or its response is invalid; nothing was created.",
-    503: "The gateway has no room for more event streams.",
+    503: "The gateway has no room for more event streams or webhooks.",
     504: "The response to the submit was lost: it may have been charged.",
+}
+
+
+_EVENT_HEADERS = {
+    "webhook-id": "The event's id, the same on every attempt.",
+    "webhook-timestamp": "The time of the attempt, unix seconds.",
+    "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, by the secret's bytes.",
 }
 
 
@@ -54,6 +61,7 @@ def _document(providers: str) -> dict[str, Any]:
             "description": f"One API for {providers} video models: submit, poll the task id, get the link.",
         },
         "paths": paths,
+        "webhooks": {"taskEnded": {"post": _describe_event()}},
         "components": {
             "schemas": _with_forms(definitions["$defs"]),
             "securitySchemes": {
@@ -91,7 +99,7 @@ def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
 
 
 def _models() -> list[type[BaseModel]]:
-    found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody}
+    found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody, "TaskEvent": TaskEvent}
     for operation in OPERATIONS:
         sent = [_model(kind) for answer in operation.answers.values() for kind in _each(answer)]
         for model in (operation.body, *sent):
@@ -132,6 +140,20 @@ def _describe(operation: Operation) -> dict[str, Any]:
         }
     described["responses"] = responses
     return described
+
+
+def _describe_event() -> dict[str, Any]:
+    """The request to the `webhook_url` of a submit."""
+    return {
+        "operationId": "taskEnded",
+        "summary": "The event of an ended task, sent to the `webhook_url` of its submit until the answer is 2xx",
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": description}
+            for name, description in _EVENT_HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _schema(TaskEvent)}}},
+        "responses": {"2XX": {"description": "Delivered. Anything else, or nothing within 10 s, is tried again."}},
+    }
 
 
 def _each(answer: ResponseModel | tuple[ResponseModel, ...] | str) -> tuple[ResponseModel, ...]:

@@ -81,7 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (responses.TaskAccepted, responses.WaitedTask), 202: responses.WaitedTask},
         body=requests.GenerationBody,
         parameters=(_PREFER, _IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
     ),
     Operation(
         "get",
@@ -132,7 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.GenerationBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
     ),
     Operation(
         "get",
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_TASK_ID, _IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",
@@ -201,7 +201,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",
@@ -211,7 +211,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.VideoObject},
         body=requests.ReuseBody,
         parameters=(_IDEMPOTENCY_KEY, _LANGUAGE),
-        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 504),
+        error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
     ),
     Operation(
         "post",
@@ -329,6 +329,16 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: responses.AccountAction},
         parameters=(_ACCOUNT, _LANGUAGE),
         error_statuses=(401, 404),
+    ),
+    Operation(
+        "post",
+        "/v1/webhooks/test",
+        "testWebhook",
+        "For the operator: send a signed sample event to a URL",
+        {200: responses.WebhookAttempt},
+        body=requests.WebhookTestBody,
+        parameters=(_LANGUAGE,),
+        error_statuses=(400, 401, 413),
     ),
     Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
     Operation("get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False),

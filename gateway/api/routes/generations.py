@@ -19,7 +19,13 @@ from gateway.api.context import (
 )
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
-from gateway.api.submit_endpoint import SubmitOutcome, submit_generation, warning_fields, warning_headers
+from gateway.api.submit_endpoint import (
+    SubmitOutcome,
+    secret_field,
+    submit_generation,
+    warning_fields,
+    warning_headers,
+)
 from gateway.core.errors import gateway_error
 from gateway.live.waiting import wait_for_end
 from providers.contract.tasks import Phase
@@ -43,7 +49,7 @@ async def submit(request: Request) -> Response:
     except asyncio.CancelledError:
         # The process stops; the task continues.
         return _accepted(outcome, 202)
-    fields = render_task(task, language_of(request)) | warning_fields(outcome.warnings)
+    fields = render_task(task, language_of(request)) | secret_field(outcome) | warning_fields(outcome.warnings)
     headers = poll_headers(task) | warning_headers(outcome.warnings) | {"preference-applied": f"wait={seconds:g}"}
     return json_response(fields, 200 if task.state.phase.ended else 202, headers)
 
@@ -58,7 +64,7 @@ def _accepted(outcome: SubmitOutcome, status: int = 200) -> Response:
         "provider": submitted.provider,
     }
     headers = {"location": f"/v1/videos/tasks/{submitted.id}"} | warning_headers(outcome.warnings)
-    return json_response(fields | warning_fields(outcome.warnings), status, headers)
+    return json_response(fields | secret_field(outcome) | warning_fields(outcome.warnings), status, headers)
 
 
 async def method_not_allowed(request: Request) -> Response:

@@ -8,7 +8,9 @@ from gateway.api.file_responses import archived_content, range_not_satisfiable, 
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.video import render_video, video_object
 from gateway.api.submit_endpoint import (
+    VIDEO_EVENTS,
     SubmitOutcome,
+    secret_field,
     submit_derived,
     submit_generation,
     warning_fields,
@@ -27,7 +29,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 async def create(request: Request) -> Response:
     """POST /v1/videos"""
     caller = caller_of(request)
-    return _created(request, await submit_generation(request, caller, nearest=True))
+    return _created(request, await submit_generation(request, caller, nearest=True, events=VIDEO_EVENTS))
 
 
 async def list_videos(request: Request) -> Response:
@@ -141,7 +143,7 @@ def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None 
     video["prompt"] = outcome.prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    fields = video | {"provider": submitted.provider} | warning_fields(outcome.warnings)
+    fields = video | {"provider": submitted.provider} | secret_field(outcome) | warning_fields(outcome.warnings)
     return json_response(fields, headers={"location": f"/v1/videos/{id}"} | warning_headers(outcome.warnings))
 
 

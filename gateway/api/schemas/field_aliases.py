@@ -69,6 +69,13 @@ SCALARS: tuple[ScalarField, ...] = (
     ScalarField("enhance_prompt"),
     ScalarField("provider_options"),
     ScalarField("wait_completion", ("async", "sync")),
+    ScalarField(
+        "webhook_url",
+        (
+            *("webhook", "webhook_uri", "callback_url", "callback_uri", "callback", "hook_url"),
+            *("notify_url", "notify_hook", "notification_url", "notification_hook"),
+        ),
+    ),
 )
 
 INPUTS: tuple[InputField, ...] = (
@@ -217,10 +224,7 @@ MEANINGLESS = frozenset({"user", "response_format", "metadata", "stream"})
 COUNTS = frozenset({"n", "num_videos", "number_of_videos", "video_count", "sample_count", "batch_size", "num_outputs"})
 """How many videos are to be made. More than 1 is refused: one task makes one video."""
 
-WEBHOOKS = frozenset({"webhook_url", "callback_url", "webhook", "callback", "notify_url", "notify_hook"})
-"""Fields that hold an address of the client's own, which is no input."""
-
-IGNORED = frozenset({"quality", "fps", "frame_rate", "frames_per_second", "style", "mode"})
+IGNORED = frozenset({"quality", "fps", "frame_rate", "frames_per_second", "style", "mode", "callback_id"})
 """Fields that are ignored with a warning where the model has no such thing, unless their value holds an input."""
 
 DECIDING_WORDS: Mapping[str, tuple[str, ...]] = {

@@ -347,7 +347,7 @@ class _Resolver:
     def _refuse(self, name: str, value: Any, path: str) -> None:
         nearest = nearest_fields(name, value)
         hint = None
-        if holds_inputs(value):
+        if holds_inputs(value) and nearest[:1] != ("webhook_url",):
             fields = ", ".join(nearest[:1] + tuple(shown for shown in input_names() if shown not in nearest[:1]))
             hint = format_text(ERRORS["unknown_input"], fields=fields)
         self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, nearest, hint=hint))

@@ -68,6 +68,8 @@ def comparable(own: str, value: Any) -> Any:
     """What two values of a field are compared by: 5 and "5.0" are one length, 720 and 720P one resolution."""
     if own == "provider_options":
         return object_of(value)
+    if own == "webhook_url":
+        return str(value).strip()
     text = str(value).strip().lower()
     if own in ("duration", "seed"):
         number = _NUMBER.fullmatch(text)

@@ -1,7 +1,7 @@
 """What clients send, as models: they validate it, and the OpenAPI document is made of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -14,6 +14,7 @@ from gateway.api.schemas.field_schema import show_fields, show_video
 from gateway.api.schemas.media_fields import InputError, holds_inputs, is_address, read_inputs, shown_value
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.messages import ERRORS
+from gateway.core.webhook_secrets import PREFIX, is_secret
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.order import Derivation
 from providers.contract.errors import FieldProblem, FieldReason
@@ -72,12 +73,30 @@ def _fits_an_id(value: str) -> str:
     return value.strip()
 
 
+def _stripped(value: str) -> str:
+    return value.strip()
+
+
+def _webhook_secret(value: str) -> str:
+    if not is_secret(value):
+        raise PydanticCustomError("webhook_secret", "whsec_ and base64")
+    return value
+
+
 Text = str | None
+Secret = Annotated[str, AfterValidator(_webhook_secret)]
+WebhookUrl = Annotated[str, AfterValidator(_stripped)] | None
 Number = Annotated[int, BeforeValidator(_no_switch)]
 Whole = Annotated[Number, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
 Switch = bool | None
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
+
+
+_WEBHOOK_DESCRIPTION = (
+    "A public https:// URL that gets a signed `video.completed` or `video.failed` event (Standard Webhooks) when the "
+    "task ends."
+)
 
 
 class GenerationBody(BaseModel):
@@ -128,6 +147,7 @@ class GenerationBody(BaseModel):
     wait_completion: Switch = Field(
         None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
     )
+    webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
 
     def video_request(self, media: list[Media], sound: Media | None) -> VideoRequest:
         """The request as the providers take it. Raises GatewayError for what this version cannot do."""
@@ -164,13 +184,14 @@ class GenerationBody(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A parsed request for a video. `prompt` is as the client wrote it, `names` are the client's names of our fields,
-    `wait` is None where the client says nothing of waiting."""
+    `wait` is None where the client says nothing of waiting. `webhook_url` is as the client wrote it."""
 
     request: VideoRequest
     prompt: str
     wait: bool | None
     names: Mapping[str, str]
     warnings: tuple[FieldWarning, ...] = ()
+    webhook_url: str | None = None
 
 
 class ReuseBody(BaseModel):
@@ -185,6 +206,20 @@ class ReuseBody(BaseModel):
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",
     )
+    webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
+
+
+class WebhookTestBody(BaseModel):
+    """Where to send a sample event."""
+
+    model_config = ConfigDict(
+        title="WebhookTestRequest", json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]}
+    )
+
+    url: str = Field(min_length=1, description="A URL as `webhook_url` of a submit.")
+    secret: Secret | None = Field(
+        None, description="`whsec_…`; by default that of the configuration, else one is made and returned."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +233,7 @@ class Reuse:
     clip: Media | None
     names: Mapping[str, str]
     warnings: tuple[FieldWarning, ...] = ()
+    webhook_url: str | None = None
 
     def derivation(self, operation: Literal["remix", "edit", "extend"], video_id: str | None = None) -> Derivation:
         return Derivation(operation, self.prompt, self.model, self.seconds, video_id or self.video_id, self.clip)
@@ -212,12 +248,14 @@ _WANTED: dict[str, str] = {
     "dict": "{…}",
     "too_many_bytes": f"≤ {MAX_MODEL_BYTES} bytes",
     "depth": f"≤ {MAX_OPTIONS_DEPTH} levels",
+    "webhook_secret": f"{PREFIX}… (base64, 24–64 bytes)",
     "literal_error": "first_last_frames, omni_reference",
 }
 _RANGES = {"seed": f"0–{_MAX_SEED}", "seconds": "1–60"}
-_REUSED = frozenset({"prompt", "model", "duration"})
+_REUSED = frozenset({"prompt", "model", "duration", "webhook_url"})
 _NOT_REUSED = LocalizedText(
-    "该接口只接受 prompt、model、seconds 和 video", "This operation takes prompt, model, seconds and video only"
+    "该接口只接受 prompt、model、seconds、video 和 webhook_url",
+    "This operation takes prompt, model, seconds, video and webhook_url only",
 )
 
 
@@ -228,7 +266,10 @@ def parse_generation(body: Mapping[str, Any], unknown: UnknownFields = "check") 
     parsed = _validated(GenerationBody, found)
     refuse_problems(found)
     request = parsed.video_request(media, _the_sound(found, media))
-    return Generation(request, parsed.prompt, parsed.wait_completion, found.names, _warnings(found))
+    warnings = _warnings(found)
+    return Generation(
+        request, parsed.prompt, parsed.wait_completion, found.names, warnings, webhook_url=parsed.webhook_url
+    )
 
 
 def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Reuse:
@@ -242,7 +283,18 @@ def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Re
     parsed = _validated(ReuseBody, found)
     refuse_problems(found)
     names, warnings = found.names, _warnings(found)
-    return Reuse(parsed.prompt, parsed.model, parsed.duration, video_id, clip, names, warnings)
+    return Reuse(
+        parsed.prompt, parsed.model, parsed.duration, video_id, clip, names, warnings, webhook_url=parsed.webhook_url
+    )
+
+
+def parse_webhook_test(body: Mapping[str, Any]) -> WebhookTestBody:
+    """Parse a request for a sample event. Raises GatewayError (400)."""
+    try:
+        return WebhookTestBody.model_validate(body)
+    except ValidationError as error:
+        # Without values: one may be a secret.
+        raise invalid([replace(problem, value="") for problem in _problems(error, {})]) from None
 
 
 def _the_sound(found: ResolvedFields, media: list[Media]) -> Media | None:

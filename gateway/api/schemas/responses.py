@@ -11,6 +11,11 @@ class _ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_VERIFIES = (
+    "In the response to a submit with `webhook_url`: verifies its events. Absent where the gateway's operator has set "
+    "one secret for all."
+)
+
 Status = Literal["pending", "processing", "completed", "failed"]
 
 
@@ -35,6 +40,7 @@ class TaskAccepted(_ResponseModel):
     status: Literal["pending"]
     model: str = Field(description="The model that is used.")
     provider: str
+    webhook_secret: str | None = Field(None, description=_VERIFIES)
     warnings: list[FieldWarningObject] | None = None
 
 
@@ -98,6 +104,7 @@ class VideoObject(_ResponseModel):
     archived: bool | None = Field(None, description="The video is archived: `content` serves it without an expiry.")
     stale: bool | None = Field(None, description="The last query failed: this is the last known status.")
     provider: str
+    webhook_secret: str | None = Field(None, description=_VERIFIES)
     warnings: list[FieldWarningObject] | None = None
 
 
@@ -118,6 +125,7 @@ class VideoDeleted(_ResponseModel):
 class WaitedTask(TaskObject):
     """The status of a task whose submit was held."""
 
+    webhook_secret: str | None = Field(None, description=_VERIFIES)
     warnings: list[FieldWarningObject] | None = None
 
 
@@ -312,6 +320,28 @@ class TokenReceived(_TokenRow):
     purchase: int | None = Field(None, alias="purchaseCredit")
     vip: int | None = Field(None, alias="vipCredit")
     total: int | None = Field(None, alias="totalCredit")
+
+
+class WebhookAttempt(_ResponseModel):
+    """A delivered or failed sample event."""
+
+    delivered: bool = Field(description="Whether the receiver answered 2xx.")
+    status: int | None = Field(description="The receiver's HTTP status.")
+    duration_ms: int
+    headers: dict[str, str] = Field(description="The headers that the receiver verifies.")
+    body: str = Field(description="The body, exactly as signed.")
+    secret: str | None = Field(None, description="The secret, where it was made for this sample.")
+    error: str | None = Field(None, description="Why it failed, and what to do.")
+
+
+class TaskEvent(_ResponseModel):
+    """The body of a webhook: a task has ended."""
+
+    id: str = Field(description="The same as in the header `webhook-id`, and the same on every attempt.")
+    object: Literal["event"]
+    type: Literal["video.completed", "video.failed"]
+    created_at: int = Field(description="Unix seconds.")
+    data: TaskObject | VideoObject = Field(description="The status, as a poll of the API of the submit returns it.")
 
 
 class ErrorDetail(_ResponseModel):

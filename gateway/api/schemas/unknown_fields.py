@@ -11,9 +11,12 @@ from gateway.api.schemas.field_values import json_of
 from gateway.api.schemas.media_fields import holds_inputs, is_address, is_file, kind_by_address, leaves
 
 _MAY_HOLD_ADDRESSES = frozenset(
-    {"prompt", "negative_prompt", "motion_prompt", "camera_movement", "lighting", "provider_options", "audio"}
+    {
+        *("prompt", "negative_prompt", "motion_prompt", "camera_movement", "lighting", "provider_options", "audio"),
+        "webhook_url",
+    }
 )
-"""Scalar fields in which an address is a text like any other, or an input."""
+"""Scalar fields in which an address is a text like any other, an input, or the client's own."""
 
 _SHAPE = frozenset({"size", "ratio", "resolution", "duration"})
 _NEAREST = 3
@@ -55,8 +58,6 @@ def is_misspelled(name: str) -> bool:
 
 def decides(name: str, value: Any) -> bool:
     """True for an unknown field that decides the video or its price, by what it holds or by its name."""
-    if aliases.is_one_of(name, aliases.WEBHOOKS):
-        return holds_media(value)
     if holds_inputs(value):
         return True
     if value is False or aliases.is_one_of(name, aliases.IGNORED):

@@ -97,6 +97,13 @@ def test_named_key_keeps_its_owner_when_it_is_replaced() -> None:
     assert parse_key("bob:gw-1") == GatewayKey("gw-1", "bob")
 
 
+def test_caller_of_an_earlier_configuration_gets_the_accounts_of_now() -> None:
+    now = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=(Account("jimeng", "new", region="cn"),))
+    managed, own = CLOSED.identify("Bearer gw-one"), OPEN.identify("Bearer us-session")
+    assert now.current(managed) == now.identify("Bearer gw-one")
+    assert now.current(own) is own
+
+
 def test_repr_of_keys_and_callers_shows_no_secret() -> None:
     assert "gw-one" not in repr(GatewayKey("gw-one", "alice"))
     assert "s3cret-session" not in repr(OPEN.identify("Bearer s3cret-session"))

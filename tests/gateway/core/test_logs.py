@@ -25,6 +25,7 @@ from gateway.core.logs import JsonFormatter, TextFormatter, configure, mask, mas
         ("provided: sk-ab12********cd34. Next", "provided: ***. Next"),
         ("provided: sk-ab12...cd34", "provided: ***"),
         ("key sk-ab.cd-1234=", "key ***"),
+        ("secret whsec_AAE+/w== of a webhook", "secret *** of a webhook"),
         ("request_id=0123456789abcdef0123456789abcdef", "request_id=0123456789abcdef0123456789abcdef"),
     ],
 )

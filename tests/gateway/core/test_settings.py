@@ -287,3 +287,25 @@ def test_similar_variables_of_other_programs_are_ignored(monkeypatch: pytest.Mon
     for name in ("GATEWAY_URL", "GATEWAY_KEY", "GATEWAY_SERVICE_HOST", "GATEWAY_PORT_80_TCP_ADDR"):
         monkeypatch.setenv(name, "x")
     assert load_settings().port == 5100
+
+
+GOOD_SECRET = "whsec_" + "A" * 32
+
+
+def test_secret_and_networks_of_webhooks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_WEBHOOK_SECRET", GOOD_SECRET)
+    monkeypatch.setenv("GATEWAY_WEBHOOK_NETWORKS", "10.1.4.0/24,fd00::/8")
+    settings = load_settings()
+    assert settings.webhook_secret is not None
+    assert settings.webhook_secret.get_secret_value() == GOOD_SECRET
+    assert list(map(str, settings.webhook_networks)) == ["10.1.4.0/24", "fd00::/8"]
+    assert settings.masked()["webhook_secret"] == "***"
+
+
+@pytest.mark.parametrize(
+    "secret", ["a long random text", "A" * 32, "whsec_", "whsec_" + "A" * 28, "whsec_" + "A" * 31, "whsec_" + "A" * 88]
+)
+def test_malformed_webhook_secret_stops_the_start(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """A verifier would read it as other bytes, or refuse it."""
+    monkeypatch.setenv("GATEWAY_WEBHOOK_SECRET", secret)
+    assert settings_error().startswith("webhook_secret: must be whsec_ and the base64 of 24 to 64 random bytes")

@@ -187,6 +187,23 @@ class TestCancelledRequests:
             assert outcome.code == "submission_unconfirmed"
 
 
+async def test_repeat_is_told_from_a_first_submit(store: IdempotencyStore, clock: TestClock) -> None:
+    upstream = Upstream()
+    keyed, retried = order("a", CAT, idempotency_key="k"), order("a", CAT, retry_count=1)
+    plain, first = order("a", CAT), order("a", CAT, retry_count=0)
+    assert not any(map(store.is_repeat, (keyed, retried, plain, first)))
+    upstream.gate.clear()
+    running = [asyncio.create_task(store.run(one, upstream.submit)) for one in (keyed, first)]
+    await let_tasks_run()
+    assert [store.is_repeat(one) for one in (keyed, retried, plain, first)] == [True, True, False, False]
+    assert not store.is_repeat(order("b", CAT, idempotency_key="k"))
+    upstream.gate.set()
+    await asyncio.gather(*running)
+    assert [store.is_repeat(one) for one in (keyed, retried)] == [True, True]
+    clock.move(KEY_SECONDS + 1)
+    assert not any(map(store.is_repeat, (keyed, retried)))
+
+
 def test_fingerprint_covers_every_field() -> None:
     picture = Media(MediaKind.IMAGE, "https://h/a.png", "image")
     other = Media(MediaKind.IMAGE, "https://h/b.png", "image")

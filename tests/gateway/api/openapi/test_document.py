@@ -1,5 +1,6 @@
 """The OpenAPI document describes the application, and the page shows the document."""
 
+import json
 import re
 from typing import Any
 
@@ -10,6 +11,9 @@ from gateway.api.openapi.operations import OPERATIONS
 from gateway.api.openapi.page import docs_page
 from gateway.app import ROUTES
 from gateway.core.errors import ERROR_SPECS
+from gateway.core.webhook_secrets import encode_secret
+from gateway.live.webhooks.events import make_event, signed_headers
+from providers.contract.tasks import Phase
 
 CONVERTOR = re.compile(r":path}")
 PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
@@ -52,6 +56,15 @@ def test_every_field_of_a_submit_is_described() -> None:
     properties = document()["components"]["schemas"]["GenerationBody"]["properties"]
     for name in ("model", "prompt", "duration", "filePaths", "functionMode", "image_file_9", "provider_options"):
         assert name in properties
+
+
+def test_event_of_a_webhook_is_described_with_the_headers_that_are_sent() -> None:
+    described = document()["webhooks"]["taskEnded"]["post"]
+    event = make_event("evt_1", Phase.COMPLETED, {}, 0)
+    sent = signed_headers(event, encode_secret(b"k" * 32), 0)
+    assert {parameter["name"] for parameter in described["parameters"]} == set(sent)
+    schema = document()["components"]["schemas"]["TaskEvent"]
+    assert set(json.loads(event.body)) == set(schema["required"])
 
 
 def test_page_shows_every_operation_and_every_schema() -> None:

@@ -13,7 +13,6 @@ from gateway.api.schemas.field_aliases import (
     MAX_INPUTS,
     MEANINGLESS,
     SCALARS,
-    WEBHOOKS,
     Field,
     field_of,
     fold,
@@ -44,7 +43,7 @@ def test_each_name_means_one_field() -> None:
     fields: tuple[Field, ...] = (*SCALARS, *INPUTS)
     names = [name for declared in fields for name in names_of(declared)]
     assert len({fold(name) for name in names}) == len(names) - 1  # file_paths and filePaths
-    assert not [name for name in names if is_one_of(name, MEANINGLESS | WEBHOOKS | COUNTS | frozenset(CONTAINERS))]
+    assert not [name for name in names if is_one_of(name, MEANINGLESS | COUNTS | frozenset(CONTAINERS))]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ def test_address_in_a_field_that_takes_none_is_refused(name: str) -> None:
         assert "image_url" in error.message("en")
 
 
-@pytest.mark.parametrize("name", ["attachment", "style", "webhook_url", "user", "response_format", "stream"])
+@pytest.mark.parametrize("name", ["attachment", "style", "callback_id", "user", "response_format", "stream"])
 @pytest.mark.parametrize("value", [DATA, f'{{"url": "{URL}"}}', f'["{URL}"]', {"deep": f' [{{"x": "{URL}"}}]'}])
 def test_media_in_an_unknown_field_is_refused_in_any_form(name: str, value: object) -> None:
     assert refused({name: value}).param == name
@@ -241,10 +240,38 @@ def test_unknown_object_that_decides_the_video_is_refused(name: str, value: obje
     assert nearest in error.message("en")
 
 
-@pytest.mark.parametrize("name", ["webhook_url", "callbackUrl", "webhookUrl", "callback-url", "notifyHook", "Callback"])
-def test_address_of_the_clients_own_is_ignored_with_a_warning(name: str) -> None:
-    parsed = parse_generation({"prompt": "p", name: "https://example.com/done"})
-    assert [warning.field for warning in parsed.warnings] == [name]
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("webhook_url", "webhook", "webhookUrl", "callbackUrl", "callBackUrl", "callback-url", "Callback"),
+        *("notifyHook", "notify_url", "notification_url"),
+    ],
+)
+def test_every_name_of_a_webhook_means_webhook_url(name: str) -> None:
+    url = "https://example.com/Done.png?key=S"
+    for body in ({name: f" {url}"}, {"input": {name: url}}, {"parameters": {name: url}}, {"extra_body": {name: url}}):
+        parsed = parse_generation({"prompt": "p"} | body)
+        assert (parsed.webhook_url, parsed.warnings, parsed.request.media) == (url, (), ())
+        assert parsed.request.options == {}
+    assert parse_reuse({"prompt": "p", name: url}).webhook_url == url
+
+
+def test_urls_of_webhooks_are_compared_with_case() -> None:
+    error = refused({"webhook_url": "https://h/a", "callback_url": "https://h/A"})
+    assert (error.code, error.param) == ("conflict", "callback_url")
+    assert parse_generation({"prompt": "p", "webhook_url": "https://h/a", "webhook": "https://h/a"}).webhook_url
+
+
+def test_misspelled_webhook_is_refused_with_its_name() -> None:
+    error = refused({"webhooks": "https://h/a"})
+    assert (error.param, error.message("en")) == (
+        "webhooks",
+        "webhooks: there is no such field; did you mean: webhook_url",
+    )
+
+
+def test_label_of_a_webhook_is_ignored_with_a_warning() -> None:
+    assert [one.field for one in parse_generation({"prompt": "p", "callback_id": "7"}).warnings] == ["callback_id"]
 
 
 @pytest.mark.parametrize("name", ["n", "num_videos", "numberOfVideos", "sampleCount", "batch_size"])

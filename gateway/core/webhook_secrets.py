@@ -1,0 +1,21 @@
+"""Secrets of webhooks in the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes."""
+
+import base64
+import binascii
+
+PREFIX = "whsec_"
+_MIN_BYTES, _MAX_BYTES = 24, 64
+
+
+def encode_secret(key: bytes) -> str:
+    return PREFIX + base64.b64encode(key).decode()
+
+
+def is_secret(text: str) -> bool:
+    """True for a secret that every verifier reads as the same bytes: base64 with its padding, without other
+    characters."""
+    try:
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        return False
+    return text.startswith(PREFIX) and _MIN_BYTES <= len(key) <= _MAX_BYTES
