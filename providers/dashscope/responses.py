@@ -9,6 +9,7 @@ from typing import Any
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
+from providers.contract.redaction import MAX_READ, shorten
 from providers.dashscope.errors import STOPPED_ON_THE_WAY, code_and_message, error_from, meaning_of, text_of
 from providers.transport.transports import GAVE_UP_STATUSES, Reply
 
@@ -18,7 +19,7 @@ TOO_LATE = LocalizedText(
 )
 
 _SNIPPET = 300
-"""Bytes of an unreadable response in the error's detail."""
+"""Characters of an unreadable response in the error's detail."""
 
 
 def succeeded(reply: Reply) -> bool:
@@ -111,8 +112,9 @@ def _error_of(reply: Reply, account: Account) -> ProviderError:
 
 def unreadable(reply: Reply, account: Account) -> ProviderError:
     """The error of a response that is not from the API, with the start of its text unless it is HTML."""
-    text = " ".join(reply.body[:_SNIPPET].decode("utf-8", "replace").split())
+    # A character has at most four bytes.
+    text = reply.body[: 4 * MAX_READ].decode("utf-8", "replace").strip()
     detail = f"HTTP {reply.status}"
     if text and not text.startswith("<"):
-        detail += f": {account.redact(text)}"
+        detail += f": {shorten(' '.join(account.redact(text).split()), _SNIPPET)}"
     return ProviderError(ErrorKind.UPSTREAM_ERROR, detail=detail)
