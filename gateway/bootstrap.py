@@ -123,7 +123,7 @@ def build_process_state(
         poller,
         OwnerLookup(clock, poller, background),
         TaskRefCache(),
-        IdempotencyStore(clock, _seeds().__next__),
+        IdempotencyStore(clock, _seeds().__next__, pool.is_known),
         archiver,
         Watches(clock, background, limit=settings.live.watchers, limit_per_caller=settings.live.watchers_per_caller),
     )

@@ -120,7 +120,12 @@ def test_long_path_is_cut(path: str) -> None:
 def test_long_path_is_cut_before_anything_looks_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client may send 60,000 characters, which took 25 ms of CPU in every pattern's search."""
     lengths: list[int] = []
-    monkeypatch.setattr(logs, "_mask", lambda _patterns, text: lengths.append(len(text)) or text)
+
+    def without_patterns(_patterns: tuple[str, ...], text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr(logs, "_mask", without_patterns)
     mask_path("/v1/" + "%25http://a" * 6_000, ["credential"])
     assert lengths and max(lengths) <= 2 * MAX_PATH
 
