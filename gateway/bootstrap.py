@@ -128,9 +128,9 @@ def build_process_state(
         pool,
         Discovery(clock, background, pool.is_known),
         poller,
-        OwnerLookup(clock, poller, background),
+        OwnerLookup(clock, poller, background, pool.is_known),
         TaskRefCache(),
-        IdempotencyStore(clock, _seeds().__next__),
+        IdempotencyStore(clock, _seeds().__next__, pool.is_known),
         archiver,
         watches,
         Webhooks(

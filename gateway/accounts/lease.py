@@ -86,7 +86,7 @@ class Probe:
 class OutcomeRecorder(Protocol):
     """The part of the pool that a lease reports to."""
 
-    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None: ...
 
@@ -133,13 +133,13 @@ class Lease:
 
     def sending(self) -> None:
         """Record that the submit is sent now. Preparing it may have taken a while."""
-        self._sent_at = self._pool.now()
+        self._sent_at = self._pool.monotonic()
 
     def submitted(self, id: str) -> None:
         """Record that the upstream accepted the submit as task `id`."""
         record = self._record
         record.submitted += 1
-        record.running[id] = self._pool.now() + RUNNING_SECONDS
+        record.running[id] = self._pool.monotonic() + RUNNING_SECONDS
         if record.credential == self._credential:
             record.health.succeed(self._model, sent_at=self._sent_at, price=self._price)
         metrics.SUBMITS.labels(record.label, "accepted").inc()
@@ -151,7 +151,7 @@ class Lease:
         """
         metrics.SUBMITS.labels(self._record.label, error.kind).inc()
         if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
-            self._record.health.record_content_refused(self._pool.now())
+            self._record.health.record_content_refused(self._pool.monotonic())
         if error.kind is ErrorKind.UNREACHABLE:
             self._pool.proxy_failed(self.account, error)
         if error.kind.blame is not Blame.ACCOUNT and error.kind is not ErrorKind.UNKNOWN_REFUSAL:

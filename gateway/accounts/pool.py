@@ -89,7 +89,7 @@ class AccountPool:
         self._log = TroubleLog(clock)
         self._failed_proxies: FailedProxies[AccountStatus] = FailedProxies(clock.monotonic)
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         """The time of leases and pauses, in monotonic seconds."""
         return self._clock.monotonic()
 

@@ -4,6 +4,7 @@ import itertools
 import logging
 import re
 import secrets
+from collections.abc import Sequence
 
 from starlette.types import Scope
 
@@ -37,28 +38,28 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         level = logging.DEBUG if routine and status < 400 and method == "GET" else logging.INFO
     if not ACCESS.isEnabledFor(level):
         return
+    # Some clients write theirs into a path or an id.
+    credentials = _credentials_of(scope)
     fields = {
         "method": method,
-        "path": _path(scope),
+        "path": mask_path(scope["path"], credentials),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),
         **scope.get("gateway.log_fields", {}),
-        "request_id": _without_credentials(scope, scope["gateway.request_id"]),
+        "request_id": _without(credentials, scope["gateway.request_id"]),
     }
     ACCESS.log(level, "request", extra={"fields": fields})
 
 
-def _path(scope: Scope) -> str:
-    """The path, without control characters and without what is, or looks like, a credential: some clients write theirs
-    into it."""
-    return mask_path(_without_credentials(scope, ascii(scope["path"])[1:-1]))
-
-
-def _without_credentials(scope: Scope, text: str) -> str:
-    """A text of the client with `***` for the credentials of its own Authorization header."""
+def _credentials_of(scope: Scope) -> list[str]:
+    """The credentials of the client's own Authorization header."""
     authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    for credential in _BETWEEN_CREDENTIALS.split(authorization.decode("latin-1"))[1:]:
-        if len(credential) >= _MIN_CREDENTIAL_LENGTH:
-            text = text.replace(credential, "***")
+    given = _BETWEEN_CREDENTIALS.split(authorization.decode("latin-1"))[1:]
+    return [credential for credential in given if len(credential) >= _MIN_CREDENTIAL_LENGTH]
+
+
+def _without(credentials: Sequence[str], text: str) -> str:
+    for credential in credentials:
+        text = text.replace(credential, "***")
     return text

@@ -205,14 +205,13 @@ _CODE_OF_MESSAGE = {
 
 _MAX_CODE_LENGTH = 64
 _MAX_DETAIL_LENGTH = 300
-_MAX_READ_LENGTH = 4096
 
 
 def clean(error: ProviderError, account: Account) -> None:
     """Redact the account's secrets in an upstream's error and truncate it: its text is untrusted. Every error of a call
     with an account goes through here, before it is cached, shown or logged."""
-    error.code = account.redact(error.code[:_MAX_READ_LENGTH])[:_MAX_CODE_LENGTH]
-    error.detail = account.redact(error.detail[:_MAX_READ_LENGTH])[:_MAX_DETAIL_LENGTH]
+    error.code = account.redact(error.code)[:_MAX_CODE_LENGTH]
+    error.detail = account.redact(error.detail)[:_MAX_DETAIL_LENGTH]
     if error.message is not None:
         # A provider's own message may name the code.
         error.message = LocalizedText(account.redact(error.message.zh), account.redact(error.message.en))

@@ -5,9 +5,11 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -26,6 +28,12 @@ _SECRETS = (
     r"\bwhsec_[\w+/-]+=*",
 )
 """Masked for every provider, except for what a group matches; see `ProviderSpec.secret_patterns`."""
+_USER_OF_URL = r"(:/+)(?:(?!:/)[^@\s])++(?=@)"
+"""Masked in paths only: a password may have slashes, and servers join the slashes of a path."""
+
+MAX_PATH, _MAX_READ_PATH = 512, 1024
+"""Characters of a path that are logged, and that are searched for credentials. A client may send 60,000."""
+_ENCODED_PERCENT = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
 
 
 @lru_cache(4)
@@ -42,11 +50,34 @@ def mask(text: str) -> str:
     return _mask((*_SECRETS, *(pattern for spec in registry.PROVIDERS for pattern in spec.secret_patterns)), text)
 
 
-def mask_path(path: str) -> str:
-    """The path of a request with everything masked that looks like a credential, also without a name beside it. Ids of
-    tasks stay."""
-    own = tuple(pattern for spec in registry.PROVIDERS for pattern in spec.path_secret_patterns)
-    return _mask(own, mask(path)) if own else mask(path)
+def mask_path(path: str, credentials: Iterable[str] = ()) -> str:
+    """The path of a request, at most MAX_PATH characters of it, in printable ASCII, with everything masked that looks
+    like a credential, also without a name beside it, and what is one of `credentials`. Ids of tasks stay.
+
+    A path is shown decoded where a credential is encoded in it, once or several times.
+    """
+    read, credentials = path[:_MAX_READ_PATH], tuple(credentials)
+    decoded = unquote(_ENCODED_PERCENT.sub("%", read)) if "%" in read else read
+    shown = _mask_plain_path(read, credentials)
+    if decoded != read:
+        plain = _mask_plain_path(decoded, credentials)
+        shown = plain if plain != _in_ascii(decoded) else shown
+    if len(path) <= MAX_PATH:
+        return shown
+    # A credential may go beyond what is shown, so that the last segment is not.
+    return f"{shown[:MAX_PATH].rpartition('/')[0]}/…"
+
+
+def _mask_plain_path(path: str, credentials: Iterable[str]) -> str:
+    path = _in_ascii(path)
+    for credential in credentials:
+        path = path.replace(credential, "***")
+    own = (pattern for spec in registry.PROVIDERS for pattern in spec.path_secret_patterns)
+    return _mask((_USER_OF_URL, *own), mask(path))
+
+
+def _in_ascii(text: str) -> str:
+    return ascii(text)[1:-1]
 
 
 class TextFormatter(logging.Formatter):

@@ -85,9 +85,10 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "rate_limit_exceeded": LocalizedText("请求过于频繁，请稍后再试", "Too many requests: try again later"),
     "owner_not_asked": LocalizedText(
-        "请求中的凭证和任务 ID 过多，未查询该任务属于哪个凭证：请减少凭证或任务 ID 的数量，或改用提交任务时返回的 ID",
+        "请求中的凭证和任务 ID 过多，未查询该任务属于哪个凭证：请减少凭证或任务 ID，或改用提交任务时返回的 ID，"
+        "也可稍后再试",
         "Too many credentials and task IDs to look up whose task this is: send fewer of them, or the ID that the "
-        "submit returned",
+        "submit returned, or try again later",
     ),
     "account_paused": LocalizedText(
         "{reason}。该账号已暂停接受任务，约 {eta}后恢复，请届时再试",
@@ -201,6 +202,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "archive_unavailable": LocalizedText(
         "上游已没有该任务，存档又暂时无法访问，请稍后重试",
         "The upstream no longer has this task, and the archive is temporarily unavailable: try again later",
+    ),
+    "archive_not_searched": LocalizedText(
+        "请求中的凭证和任务 ID 过多，未在存档中查找该任务：请减少凭证或任务 ID 的数量，或改用提交任务时返回的 ID",
+        "Too many credentials and task IDs to look this task up in the archive: send fewer of them, or the ID that the "
+        "submit returned",
     ),
     "unknown_input": LocalizedText(
         "图片、视频和音频请放入这些字段：{fields}",

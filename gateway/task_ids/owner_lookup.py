@@ -2,16 +2,15 @@
 cached. Concurrent lookups of an id share one search (single flight).
 
 Only older clients need it, which send several credentials and upstream ids. A signed id names its account. The queries
-are those of polls: batched, and sent when the rate limit of the account allows. A caller has MAX_CALLS of them for all
-its searches at a time, so that one request of many credentials and ids does not use up the accounts' rate.
+are those of polls: batched, and sent when the rate limit of the account allows. That limits no caller that sends many
+credentials, each with a rate of its own: MAX_CALLS does.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
@@ -28,10 +27,14 @@ NOBODY_SECONDS = 60.0
 """TTL of a negative result: none of the caller's accounts knows the task."""
 
 MAX_CALLS = 200
-"""Limit of the upstream calls of all searches of one caller at a time."""
+"""Limit of the upstream calls of all searches of one caller within QUOTA_SECONDS."""
+MAX_UNKNOWN_CALLS = 2000
+"""Limit of those of all callers to accounts that are not known: a client may make up any number of credentials."""
+QUOTA_SECONDS = 10.0
 SEARCH_SECONDS = 10.0
 """After this time a search begins no further queries."""
 
+_MAX_CACHED_QUOTAS = 10_000
 _CONCURRENT_BATCHES = 5
 _CONCURRENT_ACCOUNTS = 5
 
@@ -56,14 +59,23 @@ _Key = tuple[str, str, str]
 class OwnerLookup:
     """Finds the owners of upstream ids. The cache holds tags and ids, no credentials."""
 
-    def __init__(self, clock: Clock, poller: Poller, background: Background) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        poller: Poller,
+        background: Background,
+        is_known: Callable[[str], bool] = lambda account_id: True,
+    ) -> None:
+        """`is_known` is True for the ids of accounts whose credential their upstream has accepted."""
+        self._is_known = is_known
         self._clock = clock
         self._poller = poller
         self._background = background
         self._owners: TTLCache[tuple[str, str], str] = TTLCache(MAX_CACHED_OWNERS, OWNER_SECONDS, timer=clock.monotonic)
         self._ownerless: TTLCache[_Key, None] = TTLCache(MAX_CACHED_OWNERS, NOBODY_SECONDS, timer=clock.monotonic)
         self._searches: dict[_Key, asyncio.Future[Owner]] = {}
-        self._calls: Counter[str] = Counter()
+        self._quotas: LRUCache[str, _Quota] = LRUCache(_MAX_CACHED_QUOTAS)
+        self._unknown_quota = _Quota(MAX_UNKNOWN_CALLS, clock)
 
     async def find(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> dict[str, Owner]:
         """Find the owner of each id among the caller's accounts, at least one. Concurrent calls share one search."""
@@ -91,11 +103,10 @@ class OwnerLookup:
 
     async def _search(self, caller: Caller, provider: Provider, ids: Sequence[str]) -> None:
         owners: Mapping[str, Owner] = {}
-        calls = _Calls(self._calls, caller.identity)
+        accounts = caller.accounts_of(provider.name)
         try:
-            owners = await self._query_all(caller.accounts_of(provider.name), provider, ids, calls)
+            owners = await self._query_all(accounts, provider, ids, self._calls_of(caller, accounts))
         finally:
-            calls.end()
             for id in ids:
                 owner = owners.get(id, ProviderError(ErrorKind.UPSTREAM_ERROR))
                 if isinstance(owner, Account):
@@ -103,6 +114,12 @@ class OwnerLookup:
                 elif owner is UnknownOwner.NOBODY:
                     self._ownerless[provider.name, caller.identity, id] = None
                 self._searches.pop((provider.name, caller.identity, id)).set_result(owner)
+
+    def _calls_of(self, caller: Caller, accounts: Sequence[Account]) -> "_Calls":
+        own = self._quotas.get(caller.identity)
+        if own is None:
+            own = self._quotas[caller.identity] = _Quota(MAX_CALLS, self._clock)
+        return _Calls(own, self._unknown_quota, {one.id for one in accounts if not self._is_known(one.id)})
 
     async def _query_all(
         self, accounts: Sequence[Account], provider: Provider, ids: Sequence[str], calls: "_Calls"
@@ -113,8 +130,8 @@ class OwnerLookup:
         batches, began = _batches(ids, provider.query_batch), self._clock.monotonic()
 
         async def work() -> None:
-            while self._clock.monotonic() - began < SEARCH_SECONDS and calls.reserve(len(accounts)):
-                unsent = len(accounts)
+            while self._clock.monotonic() - began < SEARCH_SECONDS and calls.reserve(accounts):
+                unsent = accounts
                 try:
                     batch = next(batches, None)
                     if batch is None:
@@ -122,7 +139,7 @@ class OwnerLookup:
                     answers = dict[Account, Mapping[str, Observation | ProviderError]]()
                     for start in range(0, len(accounts), _CONCURRENT_ACCOUNTS):
                         asked = accounts[start : start + _CONCURRENT_ACCOUNTS]
-                        unsent -= len(asked)
+                        unsent = unsent[len(asked) :]
                         answers |= await self._query(provider, asked, batch)
                         if all(any(_is_owner(found[id]) for found in answers.values()) for id in batch):
                             break
@@ -162,32 +179,52 @@ class OwnerLookup:
         return UnknownOwner.TOO_NEW if new else UnknownOwner.NOBODY
 
 
+class _Quota:
+    """A number of calls within QUOTA_SECONDS: what is used comes back evenly."""
+
+    def __init__(self, size: int, clock: Clock) -> None:
+        self._size = size
+        self._clock = clock
+        self._left = float(size)
+        self._at = clock.monotonic()
+
+    @property
+    def left(self) -> float:
+        now = self._clock.monotonic()
+        self._left = min(self._size, self._left + (now - self._at) * self._size / QUOTA_SECONDS)
+        self._at = now
+        return self._left
+
+    def use(self, calls: int) -> None:
+        """Use calls, or give them back where the number is negative."""
+        self._left -= calls
+
+
 class _Calls:
-    """The upstream calls of one search. `counter` has those of all searches by caller."""
+    """The upstream calls of one search: they are in the quota of the caller, those to unknown accounts also in that of
+    all callers."""
 
-    def __init__(self, counter: Counter[str], caller: str) -> None:
-        self._counter = counter
-        self._caller = caller
-        self._reserved = 0
+    def __init__(self, own: _Quota, unknown: _Quota, unknown_ids: Set[str]) -> None:
+        self._own = own
+        self._unknown = unknown
+        self._unknown_ids = unknown_ids
 
-    def reserve(self, calls: int) -> bool:
-        """Reserve calls. False where the caller would exceed MAX_CALLS."""
-        if self._counter[self._caller] + calls > MAX_CALLS:
+    def reserve(self, accounts: Sequence[Account]) -> bool:
+        """Reserve a call to each account. False where that would exceed a quota."""
+        unknown = self._count_unknown(accounts)
+        if self._own.left < len(accounts) or (unknown and self._unknown.left < unknown):
             return False
-        self._counter[self._caller] += calls
-        self._reserved += calls
+        self._own.use(len(accounts))
+        self._unknown.use(unknown)
         return True
 
-    def release(self, calls: int) -> None:
+    def release(self, accounts: Sequence[Account]) -> None:
         """Give back reserved calls that were not sent."""
-        self._counter[self._caller] -= calls
-        self._reserved -= calls
+        self._own.use(-len(accounts))
+        self._unknown.use(-self._count_unknown(accounts))
 
-    def end(self) -> None:
-        """Give back all calls, at the end of the search."""
-        self.release(self._reserved)
-        if not self._counter[self._caller]:
-            del self._counter[self._caller]
+    def _count_unknown(self, accounts: Sequence[Account]) -> int:
+        return sum(account.id in self._unknown_ids for account in accounts)
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

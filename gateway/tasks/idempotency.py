@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from cachetools import TTLCache
 from starlette.requests import ClientDisconnect
 
+from gateway.accounts.callers import Caller
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
+from gateway.core.fair_cache import FairCache
 from gateway.core.logs import GATEWAY, location_of
 from gateway.tasks.order import ClientPresence, SubmitOrder
 from gateway.tasks.view import Submitted
@@ -29,12 +30,14 @@ KEY_SECONDS = 24 * 3600.0
 """TTL of a record by key."""
 RETRY_SECONDS = 600.0
 """TTL of a record by content."""
-_MAX_RECORDS = 20_000
+_MAX_RECORDS, _MAX_UNKNOWN_RECORDS = 20_000, 2000
+"""Records of gateway keys and of accounts that are known, and of other accounts."""
 _MAX_IDENTICAL = 64
 _MAX_KEPT_KEY = 255
 _RETRY_WITHIN_SECONDS = 90.0
 """A library retries a failed submit within this time: it heeds a Retry-After of a minute at most."""
 _UNCONFIRMED = "submission_unconfirmed"
+_KEY_OWNER = "key:"
 
 
 class Charge(NamedTuple):
@@ -113,13 +116,21 @@ class _Save(Protocol):
 class IdempotencyStore:
     """Submit records by key and by content, bounded in number and age. Single flight: repeats share one submit."""
 
-    def __init__(self, clock: Clock, new_seed: Callable[[], str]) -> None:
-        """`new_seed` returns texts that are unique across processes."""
+    def __init__(
+        self, clock: Clock, new_seed: Callable[[], str], is_known: Callable[[str], bool] = lambda account_id: True
+    ) -> None:
+        """`new_seed` returns texts that are unique across processes. `is_known` is True for the ids of accounts whose
+        records the records of other accounts do not push out."""
         self._clock = clock
         self._new_seed = new_seed
-        self._by_key: TTLCache[bytes, SubmitRecord] = TTLCache(_MAX_RECORDS, KEY_SECONDS, timer=clock.monotonic)
-        self._by_content: TTLCache[bytes, list[SubmitRecord]] = TTLCache(
-            _MAX_RECORDS, RETRY_SECONDS, timer=clock.monotonic
+
+        def is_known_owner(owner: str) -> bool:
+            return owner.startswith(_KEY_OWNER) or is_known(owner)
+
+        limits = _MAX_RECORDS, _MAX_UNKNOWN_RECORDS
+        self._by_key: FairCache[bytes, SubmitRecord] = FairCache(*limits, KEY_SECONDS, clock.monotonic, is_known_owner)
+        self._by_content: FairCache[bytes, list[SubmitRecord]] = FairCache(
+            *limits, RETRY_SECONDS, clock.monotonic, is_known_owner
         )
         # Running submits have no TTL.
         self._running_by_key: dict[bytes, SubmitRecord] = {}
@@ -135,7 +146,7 @@ class IdempotencyStore:
         if order.idempotency_key is not None:
             name = _name_of_key(order)
             record = self._by_client_key(name, fingerprint, _seed_of(order.idempotency_key))
-            return await self._share(record, order, create, partial(self._save_by_key, name))
+            return await self._share(record, order, create, partial(self._save_by_key, name, order.caller))
         retry_count = order.retry_count
         record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
         if retry_count is None:
@@ -149,7 +160,7 @@ class IdempotencyStore:
         if retry_count > 0:
             record = await _retried(identical, retry_count, self._clock.monotonic()) or record
         record.retry_count = max(record.retry_count, retry_count)
-        return await self._share(record, order, create, partial(self._save_by_content, name, identical))
+        return await self._share(record, order, create, partial(self._save_by_content, name, order.caller, identical))
 
     def is_repeat(self, order: SubmitOrder) -> bool:
         """True where an order repeats a submit of which there is a record."""
@@ -215,16 +226,16 @@ class IdempotencyStore:
             raise GatewayError("idempotency_mismatch")
         return known
 
-    def _save_by_key(self, name: bytes, record: SubmitRecord, error: BaseException | None) -> None:
-        """Store a record for KEY_SECONDS; a failed one is removed."""
+    def _save_by_key(self, name: bytes, caller: Caller, record: SubmitRecord, error: BaseException | None) -> None:
+        """Store a record, from its end on for KEY_SECONDS; a failed one is removed."""
         if record.running is not None:
             self._running_by_key[name] = record
-        else:
-            self._running_by_key.pop(name, None)
+            return
+        self._running_by_key.pop(name, None)
         if record.failed:
-            self._by_key.pop(name, None)
+            self._by_key.pop(name)
         else:
-            self._by_key[name] = record
+            self._by_key.set(name, record, _owner_of(record, caller))
 
     # --- by content ---------------------------------------------------------------------------------------------
 
@@ -243,9 +254,14 @@ class IdempotencyStore:
         return identical
 
     def _save_by_content(
-        self, name: bytes, identical: list[SubmitRecord], record: SubmitRecord, error: BaseException | None
+        self,
+        name: bytes,
+        caller: Caller,
+        identical: list[SubmitRecord],
+        record: SubmitRecord,
+        error: BaseException | None,
     ) -> None:
-        """Store a record for RETRY_SECONDS; a failed one only where its error may be retried."""
+        """Store a record, from its end on for RETRY_SECONDS; a failed one only where its error may be retried."""
         retryable = isinstance(error, GatewayError) and error.spec.should_retry
         if record.failed and not retryable:
             identical[:] = [other for other in identical if other is not record]
@@ -255,7 +271,20 @@ class IdempotencyStore:
             self._running_by_content[name] = identical
         else:
             self._running_by_content.pop(name, None)
-        self._by_content[name] = identical
+            if identical:
+                self._by_content.set(name, identical, _owner_of(record, caller))
+            else:
+                self._by_content.pop(name)
+
+
+def _owner_of(record: SubmitRecord, caller: Caller) -> str:
+    """Whose records push out this one: those of the gateway key, or of the account that the submit was sent to, since a
+    caller can combine its account with any others."""
+    if caller.managed:
+        return _KEY_OWNER + caller.identity
+    if record.charge is not None:
+        return record.charge.account_id
+    return caller.accounts[0].id if caller.accounts else ""
 
 
 async def _confirmed(create: Create, order: SubmitOrder, record: SubmitRecord) -> Submitted:

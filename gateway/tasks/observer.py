@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.accounts.callers import Caller
@@ -18,6 +18,9 @@ from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from gateway.tasks.view import Task, view_of
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
+
+MAX_ARCHIVE_LOOKUPS = 200
+"""Limit of the look-ups in the archive for the ids of one request that may belong to several accounts."""
 
 _STALE_AFTER_SECONDS = 1.0
 """An unfinished task is stale once its observation is this much older than the poller's freshness."""
@@ -58,11 +61,26 @@ class TaskObserver:
         ):
             found |= statuses
         missing = [id for id, ref in refs.items() if not isinstance(ref, TaskRef) and not _is_unauthorized(found[id])]
-        restored = await asyncio.gather(*(self._restore(self._locator.possible(caller, id)) for id in missing))
-        for id, status in zip(missing, restored, strict=True):
+        for id, status in (await self._restore_all({id: self._locator.possible(caller, id) for id in missing})).items():
             if _is_available(status) or found[id] is None:
                 found[id] = status
         return found
+
+    async def _restore_all(self, possible: Mapping[str, Sequence[TaskRef]]) -> dict[str, Task | None]:
+        """The task of each id from the archive, which is looked up under each of its possible references. Unavailable
+        for an id with which there would be more than MAX_ARCHIVE_LOOKUPS."""
+        found: dict[str, Task | None] = {}
+        searched: list[str] = []
+        left = MAX_ARCHIVE_LOOKUPS if self._archiver is not None else 0
+        for id, refs in possible.items():
+            if len(refs) <= left:
+                left -= len(refs)
+                searched.append(id)
+            elif self._archiver is not None:
+                error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_not_searched"])
+                found[id] = _unavailable(refs[0], error)
+        restored = await asyncio.gather(*(self._restore(possible[id]) for id in searched))
+        return found | dict(zip(searched, restored, strict=True))
 
     async def observe(self, refs: Sequence[TaskRef], *, force_refresh: bool) -> dict[str, Task | None]:
         """The status of tasks that all belong to one account, by public id."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from providers.contract.localized_text import LocalizedText
+from providers.contract.redaction import shorten
 
 
 class Blame(StrEnum):
@@ -145,7 +146,8 @@ class ProviderError(Exception):
         fields: Sequence[FieldProblem] = (),
         retry_after: float | None = None,
     ) -> None:
-        code, detail = code[:MAX_CODE], detail[:MAX_DETAIL]
+        # Both are redacted later, where the account is known.
+        code, detail = shorten(code, MAX_CODE), shorten(detail, MAX_DETAIL)
         super().__init__(kind, code, detail)
         self.kind = kind
         self.code = code

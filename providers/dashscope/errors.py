@@ -11,6 +11,7 @@ from typing import Any
 
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
+from providers.transport.transports import GAVE_UP_STATUSES
 
 MAX_DETAIL = 500
 """Characters kept of an upstream's text."""
@@ -242,9 +243,9 @@ STATUS_KINDS: dict[int, ErrorKind] = {
 }
 """What a status means if the code is unknown. Any other 4xx is INVALID_REQUEST, the rest UPSTREAM_ERROR."""
 
-_NO_VERDICT = frozenset({408, 413, 425, 499})
-"""The 4xx of a server in front of the service: they say nothing of the request's fields. Without a code that is known
-they are UPSTREAM_ERROR."""
+_NO_VERDICT = GAVE_UP_STATUSES | {413}
+"""The 4xx of a server in front of the service, with that of a body that is too large for it: they say nothing of the
+request's fields. Without a code that is known they are UPSTREAM_ERROR."""
 STOPPED_ON_THE_WAY = LocalizedText(
     "网关与上游之间的服务器或代理中断了请求，请稍后重试；如反复出现，请检查代理的超时和大小限制",
     "A server or proxy between the gateway and the upstream stopped the request: try again later; if this "

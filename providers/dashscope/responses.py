@@ -1,14 +1,18 @@
 """Responses of the task API: what they hold, and the error of each call that did not get what it asked for.
 
 A response with one of the service's codes or with its request id is the service's own. Anything else is that of a proxy
-or firewall in between, and says nothing of the account, the request or the task.
+or firewall in between, and says nothing of the account, the request or the task. That nothing was created is said only
+by a response with both.
 """
 
+import re
+from http import HTTPStatus
 from typing import Any
 
 from providers.contract.accounts import Account
 from providers.contract.errors import Blame, ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
+from providers.contract.redaction import MAX_READ, shorten
 from providers.dashscope.errors import STOPPED_ON_THE_WAY, code_and_message, error_from, meaning_of, text_of
 from providers.transport.transports import GAVE_UP_STATUSES, Reply
 
@@ -17,8 +21,10 @@ TOO_LATE = LocalizedText(
     "Only a waiting task can be cancelled, and this one has started or ended",
 )
 
+_SERVICE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_LETTER = re.compile(r"[^A-Za-z]")
 _SNIPPET = 300
-"""Bytes of an unreadable response in the error's detail."""
+"""Characters of an unreadable response in the error's detail."""
 
 
 def succeeded(reply: Reply) -> bool:
@@ -54,15 +60,26 @@ def submit_error(reply: Reply, account: Account) -> ProviderError:
 
 
 def _is_own_refusal(reply: Reply, error: ProviderError) -> bool:
-    """True for a response that can only be the service's refusal. It has a code: anything else may be that of a proxy
-    or firewall in between, which the service's acceptance did not reach."""
-    if not error.code:
+    """True for a response that can only be the service's refusal. It has a code and the service's request id: anything
+    else may be that of a proxy or firewall in between, which may answer so although the service accepts."""
+    if not error.code or _SERVICE_ID.fullmatch(request_id_of(json_of(reply))) is None:
+        return False
+    if _repeats_status(reply.status, error.code) and meaning_of(error.code, error.detail) is None:
         return False
     if succeeded(reply):
         row = meaning_of(error.code, error.detail)
         return row is None or row.kind.blame is not Blame.UPSTREAM
     gave_up = reply.status in GAVE_UP_STATUSES or error.kind is ErrorKind.UPSTREAM_ERROR
     return 400 <= reply.status < 500 and not gave_up
+
+
+def _repeats_status(status: int, code: str) -> bool:
+    """True for a code that is only the name of the status, as `Forbidden` of a 403: servers of any kind have it."""
+    try:
+        name = HTTPStatus(status).phrase
+    except ValueError:
+        return False
+    return _NO_LETTER.sub("", code).lower() == _NO_LETTER.sub("", name).lower()
 
 
 def cancel_error(reply: Reply, account: Account) -> ProviderError:
@@ -111,8 +128,9 @@ def _error_of(reply: Reply, account: Account) -> ProviderError:
 
 def unreadable(reply: Reply, account: Account) -> ProviderError:
     """The error of a response that is not from the API, with the start of its text unless it is HTML."""
-    text = " ".join(reply.body[:_SNIPPET].decode("utf-8", "replace").split())
+    # A character has at most four bytes.
+    text = reply.body[: 4 * MAX_READ].decode("utf-8", "replace").strip()
     detail = f"HTTP {reply.status}"
     if text and not text.startswith("<"):
-        detail += f": {account.redact(text)}"
+        detail += f": {shorten(' '.join(account.redact(text).split()), _SNIPPET)}"
     return ProviderError(ErrorKind.UPSTREAM_ERROR, detail=detail)

@@ -25,7 +25,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.address_policy import PROXY_DISALLOWED, Allows, Policies
 from providers.transport.failures import failure, of_caller_proxy, raise_for_proxy_status
 from providers.transport.files import TRANSPORT_ERRORS, FileTransport, check_link, find, pieces_of
-from providers.transport.pools import Closable, Lease, PoolCache
+from providers.transport.pools import Closable, PoolCache, PoolLease
 from providers.transport.proxy_urls import host_and_port
 from providers.transport.timeouts import Timeouts
 from providers.transport.transports import (
@@ -259,7 +259,7 @@ class HttpClient:
             raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
         return self._policies.of_link(link) is not None
 
-    def _lease(self, pools: PoolCache[K, P], key: K, proxy: Proxy | None, make: Callable[[], P]) -> Lease[P]:
+    def _lease(self, pools: PoolCache[K, P], key: K, proxy: Proxy | None, make: Callable[[], P]) -> PoolLease[P]:
         """The pool for a call. Raises ProviderError: whatever fails here, nothing was sent."""
         try:
             return pools.acquire(key, make, guest=isinstance(proxy, CallerProxy))

@@ -13,7 +13,7 @@ P = TypeVar("P", bound=Closable)
 K = TypeVar("K", bound=Hashable)
 
 
-class Lease(Generic[P]):
+class PoolLease(Generic[P]):
     """A pool with the number of its calls in flight."""
 
     __slots__ = ("calls", "pool")
@@ -29,9 +29,9 @@ class PoolCache(Generic[K, P]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: tuple[dict[K, Lease[P]], dict[K, Lease[P]]] = ({}, {})
+        self._kept: tuple[dict[K, PoolLease[P]], dict[K, PoolLease[P]]] = ({}, {})
         """The operator's, and those of guests; the most recently used one last, once their number is at the limit."""
-        self._evicted: set[Lease[P]] = set()
+        self._evicted: set[PoolLease[P]] = set()
         self._closing: set[asyncio.Future[None]] = set()
 
     def __len__(self) -> int:
@@ -42,12 +42,12 @@ class PoolCache(Generic[K, P]):
         """True for a key whose pool is kept for further calls."""
         return any(key in kept for kept in self._kept)
 
-    def acquire(self, key: K, make: Callable[[], P], *, guest: bool = False) -> Lease[P]:
+    def acquire(self, key: K, make: Callable[[], P], *, guest: bool = False) -> PoolLease[P]:
         """The pool of a key for one call, which ends with `release`. What `make` raises propagates."""
         kept = self._kept[guest]
         lease = kept.get(key)
         if lease is None:
-            lease = Lease(make())
+            lease = PoolLease(make())
             if len(kept) == self._limit:
                 self._evict(kept.pop(next(iter(kept))))
             kept[key] = lease
@@ -56,7 +56,7 @@ class PoolCache(Generic[K, P]):
         lease.calls += 1
         return lease
 
-    def release(self, lease: Lease[P]) -> None:
+    def release(self, lease: PoolLease[P]) -> None:
         """End a call."""
         lease.calls -= 1
         if not lease.calls and lease in self._evicted:
@@ -76,7 +76,7 @@ class PoolCache(Generic[K, P]):
             self._close(self._evicted.pop().pool)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _evict(self, lease: Lease[P]) -> None:
+    def _evict(self, lease: PoolLease[P]) -> None:
         if lease.calls:
             self._evicted.add(lease)
         else:

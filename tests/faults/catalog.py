@@ -65,6 +65,25 @@ _FOREIGN_JSON: tuple[tuple[int, bytes], ...] = (
     (429, b'{"message":"API rate limit exceeded"}'),
     (503, b'{"message":"failure to get a peer from the ring-balancer"}'),
 )
+_FOREIGN_CODES: tuple[tuple[int, str, bytes], ...] = (
+    (400, "BadRequest", b'{"code":"BadRequest","message":"the request was blocked"}'),
+    (401, "Unauthorized", b'{"code":"Unauthorized","message":"log in to the proxy"}'),
+    (403, "Forbidden", b'{"code":"Forbidden","message":"the request was blocked"}'),
+    (403, "AccessDenied", b'{"code":"AccessDenied","message":"the request was blocked"}'),
+    (403, "WafBlocked and its id", b'{"code":"WafBlocked","message":"blocked","request_id":"1a2b3c4d5e6f70819f8e"}'),
+    (
+        403,
+        "Forbidden and a UUID",
+        b'{"code":"Forbidden","message":"blocked","request_id":"0af76519-16cd-43dd-8448-eb211c80319c"}',
+    ),
+    (403, "Forbidden inside", b'{"error":{"code":"Forbidden","message":"the request was blocked"}}'),
+    (403, "Code and RequestId", b'{"Code":"Forbidden","RequestId":"0AF76519-16CD-43DD-8448-EB211C80319C"}'),
+    (404, "NotFound", b'{"code":"NotFound","message":"no such page","request_id":"req-17"}'),
+    (429, "TooManyRequests", b'{"code":"TooManyRequests","message":"slow down"}'),
+    (429, "Throttling", b'{"code":"Throttling","message":"slow down","request_id":"0af7651916cd43dd8448eb211c80319c"}'),
+    (403, "ret", b'{"ret":"403","message":"the request was blocked"}'),
+)
+"""What the codes of the upstreams look like in the JSON of something in between."""
 
 PAGES: tuple[Fault, ...] = (
     Fault(
@@ -78,6 +97,10 @@ PAGES: tuple[Fault, ...] = (
     Fault("503 HTML with Retry-After", answer=instead(503, Retry_After=7)),
     Fault("503 empty", answer=instead(503, b"")),
     *(Fault(f"{status} JSON of a gateway", answer=instead(status, body, JSON)) for status, body in _FOREIGN_JSON),
+    *(
+        Fault(f"{status} foreign JSON: {code}", answer=instead(status, body, JSON))
+        for status, code, body in _FOREIGN_CODES
+    ),
 )
 
 # --- bodies that say nothing --------------------------------------------------------------------------------------
@@ -150,6 +173,7 @@ CORE = tuple(
         *("101 switching protocols", "204", "302 redirect", "304", "401 HTML", "403 HTML", "404 HTML", "407 HTML"),
         *("408 HTML", "410 HTML", "413 HTML", "429 text", "429 HTML with Retry-After", "499 HTML", "500 HTML"),
         *("502 HTML", "503 HTML with Retry-After", "504 HTML", "524 HTML", "403 JSON of a gateway"),
+        "403 foreign JSON: Forbidden",
         *("200 HTML", "200 empty", "200 half the JSON", "200 JSON null", "200 JSON list", "200 JSON {}"),
         "200 JSON of a stranger",
         *("length too large", "chunked, not ended", "broken gzip", "garbage", "endless headers", "body of 17 MB"),

@@ -113,7 +113,7 @@ _BUSY = Expectation((*_FAILED.answers, "429 rate_limit_exceeded retry"), charges
 _FOUND_OUT_LATER = Expectation((*_FAILED.answers, "400 invalid_value"), charges=(1,))
 """DashScope's store answers an upload with an empty 200: that nothing was stored shows when the submit is refused."""
 
-_REFUSED_STATUSES = ("401 HTML", "403 HTML", "403 JSON of a gateway")
+_REFUSED_STATUSES = ("401 HTML", "403 HTML", "403 JSON of a gateway", "403 foreign JSON: Forbidden")
 _BUSY_PAGES = ("429 text", "429 HTML with Retry-After")
 _SUCCESSES = (
     *("204", "200 HTML", "200 empty", "200 half the JSON", "200 JSON null", "200 JSON list", "200 JSON {}"),

@@ -15,6 +15,7 @@ from tests.faults.runner import Runner
 SHORT: dict[str, tuple[str, ...]] = {
     "submit, accepted": (
         *("101 switching protocols", "307 redirect", "403 HTML", "404 HTML", "429 text", "499 HTML", "502 HTML"),
+        *("403 foreign JSON: AccessDenied", "429 foreign JSON: Throttling"),
         *("200 HTML", "chunked, invalid size", "endless headers", "#noid"),
     ),
     "submit, not accepted": ("403 HTML", "closed while sending"),

@@ -88,4 +88,4 @@ def _answer(request: Request, managed: ManagedAccount, **done: Any) -> Response:
 def _render(request: Request, managed: ManagedAccount) -> dict[str, Any]:
     pool = services(request).pool
     record, status = pool.record(managed.account), pool.status(managed.account)
-    return render_account(managed, record, status, pool.now(), pool.unix_time, language_of(request))
+    return render_account(managed, record, status, pool.monotonic(), pool.unix_time, language_of(request))

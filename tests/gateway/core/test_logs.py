@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.logs import JsonFormatter, TextFormatter, configure, mask, mask_path
+from gateway.core import logs
+from gateway.core.logs import MAX_PATH, JsonFormatter, TextFormatter, configure, mask, mask_path
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,13 @@ SESSION = "1a2b3c4d5e6f708192a3b4c5d6e79f8e"
         (f"/v1/videos/jimeng:{SESSION},{SESSION}", "/v1/videos/jimeng:***,***"),
         (f"/v1/videos/sessionid={SESSION}", "/v1/videos/sessionid=***"),
         (f"/v1/http://user:pass@h:1@{SESSION}/videos", "/v1/http://***@h:1@***/videos"),
+        ("/v1/http:/user:pass@h:1/videos", "/v1/http:/***@h:1/videos"),
+        ("/v1/http://user:pa/ss@h:1/videos", "/v1/http://***@h:1/videos"),
+        ("/v1/http%3A%2F%2Fuser%3Apass%40h:1/videos", "/v1/http://***@h:1/videos"),
+        ("/v1/http%253A%252F%252Fuser%253Apass%2540h:1/videos", "/v1/http://***@h:1/videos"),
+        ("/v1/socks5%2525253A//user:pa%2525ss%252540h:1/videos", "/v1/socks5://***@h:1/videos"),
+        ("/v1/videos/sk%2Dabcdef1234567890", "/v1/videos/***"),
+        ("/v1/videos/sk%252dabcdef1234567890", "/v1/videos/***"),
     ],
 )
 def test_credential_in_a_path_is_masked(path: str, masked: str) -> None:
@@ -86,6 +94,48 @@ SHAPES = (
 def test_any_credential_in_a_path_is_masked(credential: str, path: str) -> None:
     shown = mask_path(path.format(credential))
     assert shown == path.format("***")
+
+
+@given(
+    st.one_of(SHAPES), st.integers(0, 80), st.sampled_from(["/v1/", "/x,", "/http://u:"]), st.sampled_from(["", "/y"])
+)
+def test_credential_at_the_end_of_what_is_logged_of_a_path_is_masked(
+    credential: str, before: int, name: str, behind: str
+) -> None:
+    path = "/v1/videos/".ljust(MAX_PATH - before, "z") + name + credential + behind + "@h/" + "z" * 60_000
+    shown = mask_path(path)
+    assert len(shown) <= MAX_PATH + 2
+    assert not any(credential[at : at + 6] in shown for at in range(len(credential) - 5))
+
+
+@pytest.mark.parametrize(
+    "path", ["/" * 60_000, "/v1/videos/" + "a" * 60_000, "😀/" * 30_000, "%25" * 20_000, "a" * 60_000]
+)
+def test_long_path_is_cut(path: str) -> None:
+    shown = mask_path(path)
+    assert len(shown) <= MAX_PATH + 2
+    assert shown.endswith("/…")
+    assert shown.isprintable()
+
+
+def test_long_path_is_cut_before_anything_looks_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client may send 60,000 characters, which took 25 ms of CPU in every pattern's search."""
+    lengths: list[int] = []
+
+    def without_patterns(_patterns: tuple[str, ...], text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr(logs, "_mask", without_patterns)
+    mask_path("/v1/" + "%25http://a" * 6_000, ["credential"])
+    assert lengths and max(lengths) <= 2 * MAX_PATH
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/a%20b", "/v1/models/100%25", "/v1/models/%E7%8C%AB", "/v1/models/a%2525b"]
+)
+def test_encoded_path_without_a_credential_is_logged_as_it_came(path: str) -> None:
+    assert mask_path(path) == path
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:

@@ -13,7 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.messages import ERRORS
 from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.polling.poller import Poller
-from gateway.task_ids.owner_lookup import MAX_CALLS, OwnerLookup, UnknownOwner
+from gateway.task_ids.owner_lookup import MAX_CALLS, MAX_UNKNOWN_CALLS, QUOTA_SECONDS, OwnerLookup, UnknownOwner
 from gateway.tasks.derived import finished
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
@@ -66,6 +66,18 @@ def env(provider: OneIdPerCall) -> GatewayFixture:
     return GatewayFixture(provider)
 
 
+@pytest.fixture
+def clock() -> TestClock:
+    return TestClock()
+
+
+@pytest.fixture
+def owners(clock: TestClock) -> OwnerLookup:
+    """Of ACCOUNTS alone an upstream has accepted the credential."""
+    background, known = Background(), {account.id for account in ACCOUNTS}
+    return OwnerLookup(clock, Poller(clock, 1.0, background), background, known.__contains__)
+
+
 def not_asked(found: Mapping[str, Task | None]) -> list[str]:
     return [id for id, task in found.items() if task is not None and task.query_error is not None]
 
@@ -90,18 +102,50 @@ async def test_what_was_not_asked_says_so_and_what_to_do(env: GatewayFixture) ->
     assert row["message"] == "Task status is temporarily unavailable"
 
 
-async def test_what_was_not_asked_is_not_cached_as_missing(env: GatewayFixture, provider: OneIdPerCall) -> None:
+async def test_what_was_not_asked_is_not_cached_as_missing(
+    provider: OneIdPerCall, clock: TestClock, owners: OwnerLookup
+) -> None:
     caller = pass_through_caller(*ACCOUNTS)
-    await env.tasks.statuses(caller, IDS)
+    await owners.find(caller, provider, IDS)
     provider.owners[IDS[-1]] = ACCOUNTS[-1].credential
-    assert (await env.tasks.status(caller, IDS[-1])).query_error is None
+    clock.move(QUOTA_SECONDS)
+    assert (await owners.find(caller, provider, IDS[-1:])) == {IDS[-1]: ACCOUNTS[-1]}
 
 
-async def test_repeated_requests_get_further(env: GatewayFixture, provider: OneIdPerCall) -> None:
+async def test_repeated_requests_get_further(provider: OneIdPerCall, clock: TestClock, owners: OwnerLookup) -> None:
     caller = pass_through_caller(*ACCOUNTS)
     provider.owners = dict.fromkeys(IDS, ACCOUNTS[-1].credential)
-    left = [len(not_asked(await env.tasks.statuses(caller, IDS[:10]))) for _ in range(4)]
+    left = []
+    for _ in range(4):
+        found = await owners.find(caller, provider, IDS[:10])
+        left.append(list(found.values()).count(UnknownOwner.NOT_ASKED))
+        clock.move(QUOTA_SECONDS)
     assert left == [6, 2, 0, 0]
+
+
+async def test_searches_in_a_row_share_the_limit(provider: OneIdPerCall, clock: TestClock, owners: OwnerLookup) -> None:
+    caller = pass_through_caller(*ACCOUNTS)
+    for number in range(30):
+        await owners.find(caller, provider, [f"scripted-{number}-{one}" for one in range(20)])
+        clock.move(QUOTA_SECONDS / 10)
+    assert len(provider.asked) <= MAX_CALLS + 30 * MAX_CALLS / 10
+
+
+async def test_callers_of_made_up_credentials_share_a_limit(provider: OneIdPerCall, owners: OwnerLookup) -> None:
+    for number in range(40):
+        strangers = [Account("scripted", f"s-made-up-{number}-{one}") for one in range(MAX_CREDENTIALS)]
+        await owners.find(pass_through_caller(*strangers), provider, IDS[:2])
+    assert len(provider.asked) == MAX_UNKNOWN_CALLS
+    provider.owners = dict.fromkeys(IDS, ACCOUNTS[0].credential)
+    found = await owners.find(pass_through_caller(*ACCOUNTS), provider, IDS[:2])
+    assert list(found.values()) == [ACCOUNTS[0]] * 2
+
+
+async def test_calls_that_were_not_sent_are_given_back(provider: OneIdPerCall, owners: OwnerLookup) -> None:
+    provider.owners = dict.fromkeys(IDS, ACCOUNTS[0].credential)
+    found = await owners.find(pass_through_caller(*ACCOUNTS), provider, IDS[:20])
+    found |= await owners.find(pass_through_caller(*ACCOUNTS), provider, IDS[20:29])
+    assert set(found.values()) == {ACCOUNTS[0]}
 
 
 async def test_accounts_behind_the_owner_are_not_queried(env: GatewayFixture, provider: OneIdPerCall) -> None:

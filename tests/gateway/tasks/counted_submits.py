@@ -11,7 +11,7 @@ from gateway.tasks.view import Submitted
 from providers.contract.accounts import Account
 from providers.contract.requests import VideoRequest
 
-CHARGE = Charge("account-id", {"account": "main"})
+LOG_FIELDS = {"account": "main"}
 CAT, DOG = (fingerprint_of("video", VideoRequest("m", prompt)) for prompt in ("cat", "dog"))
 
 
@@ -29,6 +29,7 @@ class Upstream:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.submits = 0
+        self.account = "main"
         self.early = False
         self.findable = False
         self.seeds: list[str] = []
@@ -44,7 +45,7 @@ class Upstream:
         self.submits += 1
         number = self.submits
         if not self.early:
-            record.on_charge(CHARGE)
+            record.on_charge(Charge(Account("p", self.account).id, LOG_FIELDS))
         await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)

@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import gc
 import weakref
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
+from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
+from gateway.tasks import idempotency
 from gateway.tasks.idempotency import KEY_SECONDS, RETRY_SECONDS, IdempotencyStore, SubmitRecord, fingerprint_of
 from gateway.tasks.order import SubmitOrder
 from gateway.tasks.view import Submitted
+from providers.contract.accounts import Account
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import MediaKind
 from tests.clock import TestClock
@@ -135,6 +139,62 @@ class TestKeys:
         await asyncio.sleep(0)
         gc.collect()
         assert left() is None
+
+
+class TestOtherCallers:
+    """Submits of other callers do not make a key unknown: its next request would be charged again."""
+
+    @pytest.fixture
+    def store(self, clock: TestClock, monkeypatch: pytest.MonkeyPatch) -> IdempotencyStore:
+        monkeypatch.setattr(idempotency, "_MAX_RECORDS", 8)
+        monkeypatch.setattr(idempotency, "_MAX_UNKNOWN_RECORDS", 4)
+        known = {Account("p", name).id for name in ("guest", "other")}
+        return IdempotencyStore(clock, iter(map(str, range(1000))).__next__, known.__contains__)
+
+    @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"retry_count": 1}], ids=["by key", "by content"])
+    @pytest.mark.parametrize("error", [None, GatewayError("submission_unconfirmed")], ids=["submitted", "unconfirmed"])
+    async def test_known_account_keeps_its_record(
+        self, store: IdempotencyStore, options: dict[str, Any], error: GatewayError | None
+    ) -> None:
+        guest, others = Upstream(*([error] if error else [])), Upstream()
+        guest.account, others.account = "guest", "other"
+        await outcome_of(store.run(order("guest", CAT, **options), guest.submit))
+        for number in range(20):
+            others.errors.append(GatewayError("submission_unconfirmed"))
+            await outcome_of(store.run(order("other", DOG, idempotency_key=f"k{number}"), others.submit))
+            others.errors.append(GatewayError("submission_unconfirmed"))
+            body = fingerprint_of("video", number)
+            await outcome_of(store.run(order("other", body, retry_count=0), others.submit))
+        for number in range(20):
+            others.account = f"stranger {number}"
+            others.errors.append(GatewayError("submission_unconfirmed"))
+            await outcome_of(store.run(order(others.account, DOG, idempotency_key="k"), others.submit))
+        assert others.submits == 60
+        await outcome_of(store.run(order("guest", CAT, **options), guest.submit))
+        assert guest.submits == 1
+
+    async def test_account_in_many_combinations_is_one_owner(self, store: IdempotencyStore) -> None:
+        guest, others = Upstream(), Upstream()
+        guest.account, others.account = "guest", "other"
+        await store.run(order("guest", CAT, idempotency_key="k"), guest.submit)
+        for number in range(20):
+            caller = Caller((Account("p", f"stranger {number}"), Account("p", "other")))
+            await store.run(SubmitOrder(caller, VideoRequest("m"), DOG, idempotency_key="k"), others.submit)
+        await store.run(order("guest", CAT, idempotency_key="k"), guest.submit)
+        assert (guest.submits, others.submits) == (1, 20)
+
+    async def test_gateway_keys_of_one_account_are_owners_of_their_own(self, store: IdempotencyStore) -> None:
+        upstream = Upstream()
+        first, second = (Caller((Account("p", "guest"),), managed=True, owner=one * 12) for one in "ab")
+        submits = [(first, "k"), *((second, f"k{number}") for number in range(20)), (first, "k")]
+        for caller, key in submits:
+            await store.run(SubmitOrder(caller, VideoRequest("m"), CAT, idempotency_key=key), upstream.submit)
+        assert upstream.submits == 21
+
+
+async def outcome_of(submit: Coroutine[Any, Any, Submitted]) -> None:
+    with contextlib.suppress(GatewayError):
+        await submit
 
 
 class TestCancelledRequests:

@@ -15,8 +15,9 @@ SUBMIT = f"{BASE}/services/aigc/video-generation/video-synthesis"
 KEY = "sk-0123456789abcdef"
 ID = "0385dc79-5ff8-4d82-bcb6-0123456789ab"
 OTHER_ID = "11111111-5ff8-4d82-bcb6-0123456789ab"
-ACCEPTED = {"output": {"task_status": "PENDING", "task_id": ID}, "request_id": "r"}
-RUNNING = {"output": {"task_status": "RUNNING", "task_id": ID}, "request_id": "r"}
+REQUEST_ID = "4909100c-7b5a-9f92-bfe5-0385dc795ff8"
+ACCEPTED = {"output": {"task_status": "PENDING", "task_id": ID}, "request_id": REQUEST_ID}
+RUNNING = {"output": {"task_status": "RUNNING", "task_id": ID}, "request_id": REQUEST_ID}
 NOW = 1709285904
 HTML = "<html><body>502 Bad Gateway</body></html>"
 
@@ -48,7 +49,7 @@ def without_key(error: ProviderError) -> ProviderError:
 
 
 def error_body(code: Any, message: Any = "why") -> dict[str, Any]:
-    return {"code": code, "message": message, "request_id": "r"}
+    return {"code": code, "message": message, "request_id": REQUEST_ID}
 
 
 # --- what it is ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import pytest
 from gateway.archive import archive, task_archiver
 from gateway.archive.archive import CONCURRENT_LOOKUPS, OUTAGE_SECONDS
 from gateway.core.errors import GatewayError
+from gateway.core.messages import ERRORS
+from gateway.tasks.observer import MAX_ARCHIVE_LOOKUPS
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
@@ -63,6 +65,26 @@ async def test_archive_determines_the_account_of_several_credentials(
         opened = await later.env.tasks.open_archived(pass_through_caller(*accounts), ID, "video")
         assert opened
         assert b"".join([piece async for piece in opened.pieces]) == VIDEO
+
+
+async def test_one_request_makes_a_limited_number_of_lookups(harness: ArchiverFixture) -> None:
+    """50 credentials and 100 ids made 5,000 look-ups in the archive. What was not looked up is not called missing."""
+    await harness.archived()
+    harness.provider.states.clear()
+    caller = pass_through_caller(ONE, *(Account("scripted", f"s-secret-{number}") for number in range(39)))
+    later = harness.again()
+    ids = [ID, *(f"scripted-{number}" for number in range(100, 199))]
+    async with later.env.background:
+        before = later.store.asked
+        found = await later.env.tasks.statuses(caller, ids)
+    assert later.store.asked - before <= MAX_ARCHIVE_LOOKUPS
+    searched = MAX_ARCHIVE_LOOKUPS // 40
+    task = found[ID]
+    assert task is not None and task.archived
+    assert [found[id] for id in ids[1:searched]] == [None] * (searched - 1)
+    errors = [task.query_error.message for id in ids[searched:] if (task := found[id]) and task.query_error]
+    assert len(errors) == len(ids) - searched
+    assert set(errors) == {ERRORS["archive_not_searched"], ERRORS["owner_not_asked"]}
 
 
 async def test_other_account_finds_nothing(harness: ArchiverFixture) -> None:
