@@ -166,7 +166,7 @@ class IdempotencyStore:
         """True where an order repeats a submit of which there is a record."""
         if order.idempotency_key is not None:
             name = _name_of_key(order)
-            return name in self._running_by_key or name in self._by_key
+            return name in self._running_by_key or self._by_key.get(name) is not None
         return bool(order.retry_count) and bool(self._identical(_name_of_content(order)))
 
     async def _share(self, record: SubmitRecord, order: SubmitOrder, create: Create, save: _Save) -> Submitted:

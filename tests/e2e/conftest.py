@@ -46,7 +46,8 @@ def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
     provider's name is for its settings: `dashscope={"queries_per_second": 2}`."""
     names = [spec.name for spec in registry.PROVIDERS]
     own = {name: {"queries_per_second": 0.0} | more.pop(name, {}) for name in names}
-    defaults: dict[str, Any] = {"providers": upstream.settings(**own), "poll_freshness": 0.0, "timeouts": PATIENT}
+    defaults: dict[str, Any] = {"providers": upstream.settings(**own), "timeouts": PATIENT}
+    defaults |= {"poll_freshness": 0.0, "video_poll_interval": 20}
     return Settings.model_construct(**defaults | more)
 
 

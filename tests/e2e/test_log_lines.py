@@ -107,7 +107,7 @@ def test_unconfirmed_or_refused_submit_logs_its_account(
 
 
 def test_waiting_submit_logs_its_task(client: httpx.Client, session: str, caplog: pytest.LogCaptureFixture) -> None:
-    headers = bearer(session) | {"Prefer": "wait=5"}
+    headers = bearer(session) | {"Prefer": "wait=250"}
     with caplog.at_level(logging.INFO, "gateway"):
         answer = client.post("/v1/videos/generations", json={"prompt": "x"}, headers=headers)
         line = line_of(caplog, answer)
