@@ -60,6 +60,7 @@ def sandbox(
         credits=credits_,
         max_running=max_running,
         queries_per_second=queries_per_second,
+        draw_clips=True,
     )
     run_sandbox(settings, host, port)
 

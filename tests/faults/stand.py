@@ -17,7 +17,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings, TimeoutSettings
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers import registry
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import PATIENT, FastClock, settings_for
