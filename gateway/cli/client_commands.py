@@ -8,6 +8,7 @@ from gateway.cli.options import (
     DEFAULT_URL,
     Ids,
     Json,
+    JsonLines,
     Key,
     Url,
 )
@@ -80,8 +81,8 @@ def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "
     raise typer.Exit(code)
 
 
-def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Follow tasks until they end; exit code 1 if one fails."""
+def watch(ids: Ids, as_json: JsonLines = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
+    """Follow tasks live until they end; exit code 1 if one has no video."""
     from gateway.cli.client import videos
 
     with _client(url, key) as client:

@@ -68,12 +68,22 @@ def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json
     the suggested command."""
     answer = client.submit(options.body())
     task = answer.tasks[0]
-    if wait:
-        print_message(f"task {task.id}")
-        return watch(client, [task.id], as_json=as_json)
-    print_result(answer.text if as_json else task.id)
-    print_message(f"next: video-gateway watch{url_option} {task.id}")
-    return 0
+    next_command = f"video-gateway watch{url_option} {task.id}"
+    if not wait:
+        print_result(answer.text if as_json else task.id)
+        print_message(f"next: {next_command}")
+        return 0
+    print_message(f"task {task.id}")
+    try:
+        with task_progress() as progress:
+            tasks = follow(client, [task.id], progress)
+    except (CommandError, KeyboardInterrupt):
+        print_result(answer.text if as_json else task.id)
+        print_message(f"the task goes on and is charged: {next_command}")
+        raise
+    for ended in tasks:
+        print_result(_json_line(ended) if as_json else _line(ended))
+    return _exit_code(tasks)
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
@@ -84,11 +94,43 @@ def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
 
 
 def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Follow tasks until they end and print their status. Returns the exit code: 1 if one has no video."""
+    """Follow tasks until they end. Returns the exit code: 1 if one has no video.
+
+    Prints their status at the end, with `as_json` a line at each change.
+    """
+    if as_json:
+        return _exit_code(follow(client, ids, _JsonLines()))
     with task_progress() as progress:
-        answer = follow(client, ids, progress)
-    _print_tasks(answer, as_json)
-    return int(any(task.failed for task in answer.tasks))
+        tasks = follow(client, ids, progress)
+    for task in tasks:
+        print_result(_line(task))
+    return _exit_code(tasks)
+
+
+def _exit_code(tasks: Iterable[TaskView]) -> int:
+    return int(any(task.failed for task in tasks))
+
+
+class _JsonLines:
+    """Prints the status object of a task on one line whenever it has changed."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, str] = {}
+
+    def show(self, name: str, task: TaskView) -> None:
+        line = _json_line(task)
+        if self._printed.get(name) != line:
+            self._printed[name] = line
+            print_result(line)
+
+    def note(self, text: str) -> None:
+        print_message(text)
+
+
+def _json_line(task: TaskView) -> str:
+    """The status object; with `timed_out` if the gateway does not wait for the task any longer."""
+    late = {"timed_out": True, "message": task.message} if task.timed_out else {}
+    return json.dumps({**(task.body or {"task_id": task.id, "status": task.status}), **late}, ensure_ascii=False)
 
 
 def cancel(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
