@@ -38,6 +38,7 @@ def url(upstream: SandboxServer) -> Iterator[str]:
     settings = Settings.model_construct(
         providers=upstream.settings(),
         poll_freshness=0.0,
+        video_poll_interval=50,
         aliases={"sora-2": "jimeng-video-3.0-fast"},
     )
     with BackgroundServer(create_app(settings)) as server:
