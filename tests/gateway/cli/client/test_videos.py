@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
-from gateway.cli.client.gateway_client import GatewayResponse, ResponseError, UnreachableError
+from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, UnreachableError
 from gateway.cli.client.videos import SubmitOptions
 from gateway.cli.progress import shorten_name
 from gateway.cli.server.background import BackgroundServer
@@ -161,6 +162,21 @@ def test_watch_prints_each_status_object_as_json(capsys: Out) -> None:
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {one["task_id"] for one in objects} == {good}
     assert objects[-1]["result"]["url"].startswith("http://")
+
+
+def test_watch_needs_one_poll_and_then_the_events(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    polled: list[object] = []
+    for name in ("status", "statuses"):
+        real = getattr(GatewayClient, name)
+
+        def counted(client: GatewayClient, ids: object, real: Any = real) -> Any:
+            polled.append(ids)
+            return real(client, ids)
+
+        monkeypatch.setattr(GatewayClient, name, counted)
+    ids = [submitted(capsys, f"a cat {number} #seconds=0.3", *DASHSCOPE) for number in range(2)]
+    assert main(["watch", *ids]) == 0
+    assert polled == [ids]
 
 
 def test_submit_that_waits_prints_the_last_status_object(capsys: Out) -> None:

@@ -169,10 +169,13 @@ def test_stream_that_gives_nothing_is_tried_twice_and_then_polled(
     assert len(host.watched) == 2
 
 
-def test_revoked_key_ends_the_command(host: EventHost, capsys: Out) -> None:
-    refused = JSONResponse({"error": {"message": "the key is revoked"}}, 401)
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_revoked_key_ends_the_command(host: EventHost, capsys: Out, where: str) -> None:
+    error = {"error": {"message": "the key is revoked"}}
+    refused = JSONResponse(error, 401)
     host.polls["a"] = [status("a", "pending"), refused]
-    host.streams["a"] = [refused]
+    within = [event("status", status("a", "pending")), event("error", error)]
+    host.streams["a"] = [refused if where == "before" else within]
     assert main(["watch", "a"]) == 1
     assert "the key is revoked" in capsys.readouterr().err
 
