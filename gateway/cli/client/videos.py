@@ -1,16 +1,20 @@
 """The commands `submit`, `status`, `watch`, `cancel` and `models`."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.output import print_message, print_result, print_table
-from gateway.cli.progress import task_progress
+from gateway.cli.progress import TaskProgress, task_progress
+
+if TYPE_CHECKING:
+    from gateway.cli.client.webhook_deliveries import WebhookDeliveries
 
 _MAX_VIDEOS = 3
 _MAX_SHOWN = 200
@@ -93,22 +97,44 @@ def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
     return int(any(task.status == "not_found" for task in answer.tasks))
 
 
-def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Follow tasks until they end. Returns the exit code: 1 if one has no video.
+def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool, webhook: tuple[str, str] | None = None) -> int:
+    """Follow tasks until they end. Returns the exit code: 1 if one has no video, or its webhook was not delivered.
 
-    Prints their status at the end, with `as_json` a line at each change.
+    Prints their status at the end, with `as_json` a line at each change. `webhook`: URL and secret.
     """
-    if as_json:
-        return _exit_code(follow(client, ids, _JsonLines()))
-    with task_progress() as progress:
+    with contextlib.ExitStack() as stack:
+        progress: TaskProgress = _JsonLines() if as_json else stack.enter_context(task_progress())
+        deliveries = None
+        if webhook:
+            from gateway.cli.client.webhook_deliveries import WebhookDeliveries
+
+            deliveries = stack.enter_context(WebhookDeliveries(*webhook, progress.note))
+            progress = _Delivering(progress, deliveries)
         tasks = follow(client, ids, progress)
-    for task in tasks:
-        print_result(_line(task))
-    return _exit_code(tasks)
+        delivered = deliveries is None or deliveries.wait()
+    if not as_json:
+        for task in tasks:
+            print_result(_line(task))
+    return _exit_code(tasks) if delivered else 1
 
 
 def _exit_code(tasks: Iterable[TaskView]) -> int:
     return int(any(task.failed for task in tasks))
+
+
+class _Delivering:
+    """A display that also delivers the webhooks of tasks that have ended."""
+
+    def __init__(self, shown: TaskProgress, deliveries: "WebhookDeliveries") -> None:
+        self._shown = shown
+        self._deliveries = deliveries
+
+    def show(self, name: str, task: TaskView) -> None:
+        self._shown.show(name, task)
+        self._deliveries.deliver(task)
+
+    def note(self, text: str) -> None:
+        self._shown.note(text)
 
 
 class _JsonLines:
