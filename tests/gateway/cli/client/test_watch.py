@@ -158,7 +158,11 @@ def test_gateway_without_events_is_polled(host: EventHost, capsys: Out, answer: 
     assert host.watched == ["a"]
 
 
-@pytest.mark.parametrize("stream", [[], [CUT], [": hi\n\n"], [OPEN], PlainTextResponse("", 502)], ids=str)
+@pytest.mark.parametrize(
+    "stream",
+    [[], [CUT], [": hi\n\n"], [OPEN], PlainTextResponse("", 502)],
+    ids=["ends", "cut", "comments", "silent", "502"],
+)
 def test_stream_that_gives_nothing_is_tried_twice_and_then_polled(
     host: EventHost, monkeypatch: pytest.MonkeyPatch, capsys: Out, stream: list[str] | Response
 ) -> None:
