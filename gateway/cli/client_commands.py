@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.options import (
     DEFAULT_URL,
     Ids,
     Json,
+    JsonLines,
     Key,
     Url,
 )
@@ -80,12 +82,34 @@ def status(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "
     raise typer.Exit(code)
 
 
-def watch(ids: Ids, as_json: Json = False, url: Url = DEFAULT_URL, key: Key = "") -> None:
-    """Follow tasks until they end; exit code 1 if one fails."""
+def watch(
+    ids: Ids,
+    as_json: JsonLines = False,
+    webhook: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Deliver a signed webhook at the end of each task, with retries."),
+    ] = None,
+    webhook_secret: Annotated[
+        str,
+        typer.Option(
+            "--webhook-secret",
+            envvar="GATEWAY_WEBHOOK_SECRET",
+            show_envvar=True,
+            show_default=False,
+            help="Signs the webhooks: whsec_…, which the receiver verifies with.",
+        ),
+    ] = "",
+    url: Url = DEFAULT_URL,
+    key: Key = "",
+) -> None:
+    """Follow tasks live until they end; exit code 1 if one has no video."""
     from gateway.cli.client import videos
 
+    if webhook and not webhook_secret:
+        message = "--webhook needs the secret of its receiver: --webhook-secret or GATEWAY_WEBHOOK_SECRET (whsec_…)"
+        raise CommandError(message, BAD_USAGE)
     with _client(url, key) as client:
-        code = videos.watch(client, ids, as_json=as_json)
+        code = videos.watch(client, ids, as_json=as_json, webhook=(webhook, webhook_secret) if webhook else None)
     raise typer.Exit(code)
 
 

@@ -35,6 +35,7 @@ AdminKey = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the gateway unchanged.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print a line of JSON, the status object, at each change.")]
 AccountsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON per account.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
 Names = Annotated[

@@ -49,6 +49,9 @@ def sandbox(
     credits_: Annotated[int, typer.Option("--credits", min=0, help="Credits of a new account.")] = 66,
     max_running: Annotated[int, typer.Option(min=0, help="Maximum unfinished tasks of an account.")] = 2,
     queries_per_second: Annotated[int, typer.Option(min=0, help="Status queries per account; 0: no limit.")] = 20,
+    draw: Annotated[
+        bool, typer.Option("--draw/--no-draw", help="Draw a clip for each task if ffmpeg is installed.")
+    ] = True,
 ) -> None:
     """Run the embedded upstream alone."""
     from gateway.cli.server.sandbox import run_sandbox
@@ -60,6 +63,7 @@ def sandbox(
         credits=credits_,
         max_running=max_running,
         queries_per_second=queries_per_second,
+        draw_clips=draw,
     )
     run_sandbox(settings, host, port)
 

@@ -13,8 +13,10 @@ from starlette.routing import Route
 
 from providers import registry
 from providers.sandbox.chat import chat_routes
+from providers.sandbox.clips import Clips
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.directives import table
+from providers.sandbox.drawing import find_ffmpeg
 from providers.sandbox.files import Files
 from providers.sandbox.settings import SandboxSettings
 from providers.sandbox.state import Ledger, Recorder
@@ -27,10 +29,11 @@ ABOUT = (
 
 
 def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], float] = time.time) -> Starlette:
-    """A fresh upstream with empty state. `app.state.sandbox` is its `Ledger`, `app.state.jimeng_models` what Jimeng's
-    sites have; `clock` gives unix seconds."""
+    """A fresh upstream with empty state. `app.state.sandbox` is its `Ledger`, `app.state.clips` its `Clips`,
+    `app.state.jimeng_models` what Jimeng's sites have; `clock` gives unix seconds."""
     settings = settings or SandboxSettings()
-    ledger, files, state = Ledger(settings.log_size), Files(settings, clock), State()
+    clips = Clips(find_ffmpeg() if settings.draw_clips else None)
+    ledger, files, state = Ledger(settings.log_size), Files(settings, clock, clips), State()
     context = SandboxContext(settings, clock, ledger, files, state)
     app = Starlette(
         routes=[
@@ -43,7 +46,7 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
     )
     app.router.redirect_slashes = False
     app.state = state
-    state.sandbox = ledger
+    state.sandbox, state.clips = ledger, clips
     return app
 
 

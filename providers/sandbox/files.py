@@ -1,15 +1,4 @@
-"""Result files: two real videos and a cover behind signed links that expire, and public sample images.
-
-The clip is H.264 (yuv420p), 1280x720, 24 frames a second, 5 s, no sound, index in front. It was made once with
-
-    ffmpeg -f lavfi -i "gradients=s=1280x720:r=24:d=5:c0=0x10243f:c1=0x2f6f8f:c2=0xe0a458:n=3:speed=0.02:seed=7" \
-      -f lavfi -i "color=c=0xf4e9d8:s=160x160:r=24:d=5" \
-      -filter_complex "[0][1]overlay=x='560+420*sin(2*PI*t/5)':y='280+180*sin(4*PI*t/5)'" \
-      -c:v libx264 -preset veryslow -crf 30 -pix_fmt yuv420p -movflags +faststart \
-      -fflags +bitexact -flags:v +bitexact best.mp4
-    ffmpeg -i best.mp4 -c:v libx264 -preset veryslow -crf 50 -pix_fmt yuv420p -movflags +faststart \
-      -fflags +bitexact -flags:v +bitexact preview.mp4
-    ffmpeg -ss 2 -i best.mp4 -frames:v 1 -vf scale=640:-1 -q:v 6 -bitexact cover.jpg
+"""Result files behind signed links that expire, and public sample images.
 
 The images are 640x480 gradients with a cat's head, the same in three formats.
 """
@@ -28,24 +17,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import cut
+from providers.sandbox.clips import MEDIA_TYPES, Clips
 from providers.sandbox.directives import Directives
 from providers.sandbox.settings import SandboxSettings
 
-WIDTH, HEIGHT, FPS, SECONDS = 1280, 720, 24, 5.0
-CLIPS = Path(__file__).parent / "clip"
 PICTURES = Path(__file__).parent / "pictures"
 PICTURE_TYPES = {"cat.png": "image/png", "cat.jpg": "image/jpeg", "cat.webp": "image/webp"}
-MEDIA_TYPES = {"best.mp4": "video/mp4", "preview.mp4": "video/mp4", "cover.jpg": "image/jpeg"}
 
 
 def base_of(request: Request) -> str:
     """Scheme and host as the client reached them."""
     return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
-
-
-def size_of(name: str) -> int:
-    """Bytes of one of the files in `MEDIA_TYPES`."""
-    return (CLIPS / name).stat().st_size
 
 
 def denied(status: int, code: str, message: str) -> Response:
@@ -55,15 +37,18 @@ def denied(status: int, code: str, message: str) -> Response:
 
 
 class Files:
-    """Creates links and serves their files. The signature covers the path and the expiry."""
+    """Creates links and serves their files, those of `clips`. The signature covers the path and the expiry."""
 
-    def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float], clips: Clips | None = None) -> None:
+        self.clips = clips or Clips()
         self._settings = settings
         self._clock = clock
         self._secret = secrets.token_bytes(16)
 
     def link(self, base: str, folder: str, name: str, directives: Directives) -> str:
-        """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`."""
+        """A link below `base` (scheme and host the client reached) to `name`, valid for `link_seconds`. It
+        settles the clip of the folder."""
+        self.clips.of(folder)
         fault = next((directive for directive in ("link-404", "link-500", "link-cut") if directive in directives), "ok")
         path = f"/files/{fault}/{folder}/{name}"
         expires = self.expires_at(directives)
@@ -91,9 +76,10 @@ class Files:
             return denied(404, "NoSuchKey", "The specified key does not exist.")
         if fault == "link-500":
             return denied(500, "InternalError", "Please contact the server administrator.")
+        file = self.clips.of(request.path_params["folder"]).files[name]
         if fault == "link-cut" and request.method == "GET":
-            return cut(Response((CLIPS / name).read_bytes(), media_type=MEDIA_TYPES[name]))
-        return FileResponse(CLIPS / name, media_type=MEDIA_TYPES[name])
+            return cut(Response(file.read_bytes(), media_type=MEDIA_TYPES[name]))
+        return FileResponse(file, media_type=MEDIA_TYPES[name])
 
     def routes(self) -> list[Route]:
         """The links' own path, and the pictures'."""

@@ -143,6 +143,7 @@ class SandboxServer:
             self._loop.call_soon_threadsafe(self._abort)
             self._thread.join()
         self._socket.close()
+        self.app.state.clips.close()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -62,6 +62,10 @@ class SandboxSettings:
     """DashScope: largest `page_size` of the list. Nothing documents it; 100 is the most that a public client asks
     for."""
 
+    draw_clips: bool = False
+    """Draw a clip for each task that takes a second or longer, if ffmpeg is installed. Else the links lead to a shipped
+    clip in the shape asked for."""
+
     drip_seconds: float = 4.0
     """How long an answer with `#drip` takes from its first byte to its last."""
 

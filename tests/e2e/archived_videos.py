@@ -17,7 +17,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import TimeoutSettings
 from gateway.polling.batcher import DEADLINE_SECONDS
 from gateway.task_ids.signed import PREFIX, peek
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from providers.sandbox.server import SandboxServer
 from tests.archives import ArchiveLocation
 from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for

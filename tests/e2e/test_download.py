@@ -11,7 +11,7 @@ from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.gateway.cli.client.download_host import KEY, Out, files

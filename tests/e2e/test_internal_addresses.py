@@ -21,7 +21,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
 from providers.dashscope.settings import DashScopeSettings
 from providers.jimeng.settings import JimengSettings
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from tests.e2e.conftest import bearer
 from tests.proxies import RunningProxy
 

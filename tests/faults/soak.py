@@ -54,7 +54,7 @@ def soak(seconds: int) -> int:
     with tempfile.TemporaryDirectory(prefix="faults-soak-", ignore_cleanup_errors=True) as name, Loop() as loop:
         folder = Path(name)
         sandbox = [sys.executable, "-m", "gateway", "sandbox", "--port", "0", "--task-seconds", "1"]
-        sandbox += ["--credits", "100000000", "--max-running", "1000000", "--queries-per-second", "0"]
+        sandbox += ["--credits", "100000000", "--max-running", "1000000", "--queries-per-second", "0", "--no-draw"]
         with Server("sandbox", sandbox, everyone, folder) as upstream:
             address = upstream.said(r"JIMENG_BASE_URL=(http://[0-9.]+:\d+)")
             with Relay(loop, address) as relay:

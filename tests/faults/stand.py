@@ -17,7 +17,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings, TimeoutSettings
 from gateway.polling.batcher import DEADLINE_SECONDS
 from providers import registry
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import BEST, PREVIEW, SHIPPED
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.e2e.conftest import PATIENT, FastClock, settings_for
@@ -29,7 +29,7 @@ SANDBOX = SandboxSettings(
 )
 QUICK = TimeoutSettings(connect=0.4, read=1.2, total=1.5)
 """For faults that last until a time-out."""
-VIDEOS = frozenset((CLIPS / name).read_bytes() for name in ("best.mp4", "preview.mp4"))
+VIDEOS = frozenset(clip.files[name].read_bytes() for clip in SHIPPED.values() for name in (BEST, PREVIEW))
 DAY = 86_400.0
 
 _CLIENT_SECONDS = 30.0

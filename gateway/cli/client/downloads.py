@@ -336,7 +336,7 @@ def _check_replaceable(target: Path, force: bool) -> Path:
 
 def _wait(client: GatewayClient, id: str) -> None:
     with task_progress() as progress:
-        task = follow(client, [id], progress).tasks[0]
+        task = follow(client, [id], progress)[0]
     if task.failed:
         raise CommandError(f"task {id} has no video: {task.message or task.status}")
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,6 +21,8 @@ _STALL_SECONDS = 60.0
 """Seconds without a byte after which a download counts as interrupted."""
 
 _DEFAULT_POLL_SECONDS = 3.0
+_MAX_IDS = 100
+"""In one request."""
 
 _MEDIA_TYPES = ("video/", "image/", "application/octet-stream")
 
@@ -46,21 +48,32 @@ class ResponseError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """The status of a task. `status` may also be `not_found`, for one of several."""
+    """The status of a task. `status` may also be `not_found`, for one of several.
+
+    `timed_out`: the gateway does not wait for it any longer. `body` is the status object.
+    """
 
     id: str
     status: str
     progress: int = 0
     message: str = ""
     url: str = ""
+    timed_out: bool = False
+    body: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
         return self.status in ("completed", "failed", "not_found")
 
     @property
+    def over(self) -> bool:
+        """Whether nothing is expected any more."""
+        return self.ended or self.timed_out
+
+    @property
     def failed(self) -> bool:
-        return self.ended and self.status != "completed"
+        """Whether it is over without a video."""
+        return self.over and self.status != "completed"
 
     @property
     def outcome(self) -> str:
@@ -102,13 +115,10 @@ class GatewayClient:
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _normalize_url(url)
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {}),
-            timeout=_TIMEOUT,
-            # A proxy in the environment does not lead to this machine.
-            trust_env=not _is_loopback(self.url),
-        )
+        self._headers = {"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {})
+        # A proxy in the environment does not lead to this machine.
+        self._trust_env = not _is_loopback(self.url)
+        self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=_TIMEOUT, trust_env=self._trust_env)
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +142,24 @@ class GatewayClient:
         if len(ids) == 1:
             return self._call("GET", f"/v1/videos/tasks/{_path_segment(ids[0])}")
         return self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(ids), safe='')}")
+
+    def statuses(self, ids: Sequence[str]) -> list[GatewayResponse]:
+        """The status of tasks in their order, an unknown one as a row `not_found`."""
+        parts = [ids[start : start + _MAX_IDS] for start in range(0, len(ids), _MAX_IDS)]
+        return [self._call("GET", f"/v1/videos/tasks?ids={quote(','.join(part), safe='')}") for part in parts]
+
+    def stream_client(self, silent_seconds: float) -> httpx.AsyncClient:
+        """A client for responses that never end, each lost after `silent_seconds` without a byte."""
+        timeout = httpx.Timeout(silent_seconds, connect=_TIMEOUT.connect)
+        return httpx.AsyncClient(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=self._trust_env)
+
+    def events_path(self, id: str) -> str:
+        """Where the events of a task are."""
+        return f"/v1/videos/tasks/{_path_segment(id)}/events"
+
+    def task_view(self, status: Mapping[str, Any]) -> TaskView:
+        """The task of a status object. Raises CommandError."""
+        return GatewayResponse("", status, 0.0, self.url).tasks[0]
 
     def cancel(self, id: str) -> GatewayResponse:
         """Cancel a task. Returns its status. An error (409) if it can no longer be cancelled."""
@@ -262,4 +290,5 @@ def _task_view(task: Mapping[str, Any], base: str) -> TaskView:
         message=str(task.get("error") or task.get("message") or ""),
         # An archived video is served by the gateway, which does not know its own URL.
         url=base + url if url.startswith("/") else url,
+        body=task,
     )

@@ -1,16 +1,20 @@
 """The commands `submit`, `status`, `watch`, `cancel` and `models`."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.output import print_message, print_result, print_table
-from gateway.cli.progress import task_progress
+from gateway.cli.progress import TaskProgress, task_progress
+
+if TYPE_CHECKING:
+    from gateway.cli.client.webhook_deliveries import WebhookDeliveries
 
 _MAX_VIDEOS = 3
 _MAX_SHOWN = 200
@@ -68,12 +72,22 @@ def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json
     the suggested command."""
     answer = client.submit(options.body())
     task = answer.tasks[0]
-    if wait:
-        print_message(f"task {task.id}")
-        return watch(client, [task.id], as_json=as_json)
-    print_result(answer.text if as_json else task.id)
-    print_message(f"next: video-gateway watch{url_option} {task.id}")
-    return 0
+    next_command = f"video-gateway watch{url_option} {task.id}"
+    if not wait:
+        print_result(answer.text if as_json else task.id)
+        print_message(f"next: {next_command}")
+        return 0
+    print_message(f"task {task.id}")
+    try:
+        with task_progress() as progress:
+            tasks = follow(client, [task.id], progress)
+    except (CommandError, KeyboardInterrupt):
+        print_result(answer.text if as_json else task.id)
+        print_message(f"the task goes on and is charged: {next_command}")
+        raise
+    for ended in tasks:
+        print_result(_json_line(ended) if as_json else _line(ended))
+    return _exit_code(tasks)
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
@@ -83,12 +97,66 @@ def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
     return int(any(task.status == "not_found" for task in answer.tasks))
 
 
-def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
-    """Follow tasks until they end and print their status. Returns the exit code: 1 if one has no video."""
-    with task_progress() as progress:
-        answer = follow(client, ids, progress)
-    _print_tasks(answer, as_json)
-    return int(any(task.failed for task in answer.tasks))
+def watch(client: GatewayClient, ids: Sequence[str], *, as_json: bool, webhook: tuple[str, str] | None = None) -> int:
+    """Follow tasks until they end. Returns the exit code: 1 if one has no video, or its webhook was not delivered.
+
+    Prints their status at the end, with `as_json` a line at each change. `webhook`: URL and secret.
+    """
+    with contextlib.ExitStack() as stack:
+        progress: TaskProgress = _JsonLines() if as_json else stack.enter_context(task_progress())
+        deliveries = None
+        if webhook:
+            from gateway.cli.client.webhook_deliveries import WebhookDeliveries
+
+            deliveries = stack.enter_context(WebhookDeliveries(*webhook, progress.note))
+            progress = _Delivering(progress, deliveries)
+        tasks = follow(client, ids, progress)
+        delivered = deliveries is None or deliveries.wait()
+    if not as_json:
+        for task in tasks:
+            print_result(_line(task))
+    return _exit_code(tasks) if delivered else 1
+
+
+def _exit_code(tasks: Iterable[TaskView]) -> int:
+    return int(any(task.failed for task in tasks))
+
+
+class _Delivering:
+    """A display that also delivers the webhooks of tasks that have ended."""
+
+    def __init__(self, shown: TaskProgress, deliveries: "WebhookDeliveries") -> None:
+        self._shown = shown
+        self._deliveries = deliveries
+
+    def show(self, name: str, task: TaskView) -> None:
+        self._shown.show(name, task)
+        self._deliveries.deliver(task)
+
+    def note(self, text: str) -> None:
+        self._shown.note(text)
+
+
+class _JsonLines:
+    """Prints the status object of a task on one line whenever it has changed."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, str] = {}
+
+    def show(self, name: str, task: TaskView) -> None:
+        line = _json_line(task)
+        if self._printed.get(name) != line:
+            self._printed[name] = line
+            print_result(line)
+
+    def note(self, text: str) -> None:
+        print_message(text)
+
+
+def _json_line(task: TaskView) -> str:
+    """The status object; with `timed_out` if the gateway does not wait for the task any longer."""
+    late = {"timed_out": True, "message": task.message} if task.timed_out else {}
+    return json.dumps({**(task.body or {"task_id": task.id, "status": task.status}), **late}, ensure_ascii=False)
 
 
 def cancel(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:

@@ -69,7 +69,7 @@ def file_name(provider: str, task_id: str) -> str:
 @contextlib.contextmanager
 def _gateway(task_seconds: float) -> Iterator[str]:
     """The URL of a gateway with an embedded upstream."""
-    sandbox = SandboxSettings(task_seconds=task_seconds, visible_after=min(1.0, task_seconds / 8))
+    sandbox = SandboxSettings(task_seconds=task_seconds, visible_after=min(1.0, task_seconds / 8), draw_clips=True)
     with SandboxServer(sandbox) as upstream:
         # Built without the loader, which would read the environment.
         settings = Settings.model_construct(

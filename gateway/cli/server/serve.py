@@ -158,7 +158,7 @@ def _start_sandbox(stack: contextlib.ExitStack, task_seconds: float) -> Settings
     from providers.sandbox.server import SandboxServer
     from providers.sandbox.settings import SandboxSettings
 
-    upstream = stack.enter_context(SandboxServer(SandboxSettings(task_seconds=task_seconds)))
+    upstream = stack.enter_context(SandboxServer(SandboxSettings(task_seconds=task_seconds, draw_clips=True)))
     _set_environment(**upstream.environment())
     return read_settings()
 

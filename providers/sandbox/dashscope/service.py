@@ -22,6 +22,7 @@ from providers.sandbox.dashscope.checks import read_order
 from providers.sandbox.dashscope.codes import CREDENTIAL_CODES, MESSAGES, STATUS, Refused
 from providers.sandbox.dashscope.inputs import media_places
 from providers.sandbox.dashscope.media import check_media, seconds_in
+from providers.sandbox.dashscope.scene import scene_of
 from providers.sandbox.dashscope.tasks import Json, Lane, Task
 from providers.sandbox.dashscope.uploads import Uploads
 from providers.sandbox.dashscope.usage import UNSEEN_SECONDS, Inputs
@@ -134,6 +135,7 @@ class DashScope:
         self._tasks[task.task_id] = task
         self._owned.setdefault(key, []).append(task)
         self._lane(task).add(task)
+        self._files.clips.begin(task.task_id, scene_of(order, found), task.seconds)
         self._ledger.record_submit("dashscope", key)
         self._ledger.record_body("dashscope", key, given)
         output = {"task_status": "PENDING", "task_id": task.task_id}

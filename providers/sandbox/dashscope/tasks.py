@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from providers.sandbox.clips import BEST, PREVIEW
 from providers.sandbox.dashscope.checks import Order
 from providers.sandbox.dashscope.codes import MESSAGES
 from providers.sandbox.dashscope.usage import Inputs, usage
@@ -128,10 +129,10 @@ def answer(task: Task, now: float, base: str, files: Files) -> Json:
         if order.model.actual_prompt and order.prompt_extend:
             output["actual_prompt"] = f"{order.prompt} (in more words)"
     if "nourl" not in task.directives:
-        url = files.link(base, task.task_id, "best.mp4", task.directives)
+        url = files.link(base, task.task_id, BEST, task.directives)
         output |= {"results": {"video_url": url}} if order.model.results else {"video_url": url}
         if order.model.marked and order.watermark:
-            output["watermark_video_url"] = files.link(base, task.task_id, "preview.mp4", task.directives)
+            output["watermark_video_url"] = files.link(base, task.task_id, PREVIEW, task.directives)
     return {"output": output, "usage": usage(order, task.inputs)}
 
 

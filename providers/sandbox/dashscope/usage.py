@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from providers.sandbox.clips import FPS
 from providers.sandbox.dashscope.checks import Order
-from providers.sandbox.files import FPS
 
 Json = dict[str, Any]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from providers.sandbox.clips import WIDE, Shape, read_shape
 from providers.sandbox.jimeng.draft_billing import check_billing
 from providers.sandbox.jimeng.draft_frames import check_frames
 from providers.sandbox.jimeng.draft_json import Version, as_object, first_of, from_text, version
@@ -16,7 +17,7 @@ from providers.sandbox.jimeng.draft_references import check_references
 from providers.sandbox.jimeng.errors import DRAFT, GONE, PARAMETER, Refused, need
 from providers.sandbox.jimeng.model_entries import FPS
 from providers.sandbox.jimeng.model_rows import Model
-from providers.sandbox.jimeng.resources import Resources
+from providers.sandbox.jimeng.resources import Resource, Resources
 from providers.sandbox.jimeng.sites import AIDS, Site
 from providers.sandbox.media import Kind
 
@@ -41,8 +42,8 @@ VIDEO_MODES = (0, 2)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the site keeps of a submit. `seconds` of video, `ratio` as asked (ignored with a frame); `content` and
-    `metrics` are the JSON texts as they came."""
+    """What the site keeps of a submit. `seconds` of video, `ratio` as asked (ignored with a frame), `shape` of the
+    video; `content` and `metrics` are the JSON texts as they came."""
 
     submit_id: str
     model: Model
@@ -50,6 +51,7 @@ class Draft:
     seconds: float
     ratio: str
     resolution: str
+    shape: Shape
     kinds: tuple[Kind, ...]
     version: str
     features: tuple[str, ...]
@@ -83,22 +85,22 @@ def read_draft(
     _check_versions(draft, video_input, model, site, by_reference=by_reference)
     _check_numbers(params, video_input)
     kinds: tuple[Kind, ...] = ()
-    has_frame = False
+    frame: Resource | None = None
     if by_reference:
         need(video_input.get("prompt", "") == "", "prompt beside unified_edit_input")
         found = check_references(as_object(video_input["unified_edit_input"], "unified_edit_input"), model, resources)
         prompt, kinds = found.prompt, found.kinds
         modes = frozenset({REFERENCE_MODE})
     else:
-        prompt, has_frame = check_frames(video_input, model, resources)
-        modes = frozenset({FRAMES_MODE} if has_frame else {FRAMES_MODE, REFERENCE_MODE})
+        prompt, frame = check_frames(video_input, model, resources)
+        modes = frozenset({FRAMES_MODE} if frame is not None else {FRAMES_MODE, REFERENCE_MODE})
     need(not model.prompt_chars or len(prompt) <= model.prompt_chars, f"at most {model.prompt_chars} characters")
     seconds = _seconds(video_input.get("duration_ms"), model)
     resolution = video_input.get("resolution")
     # Every submit captured in autumn 2026 to a model with this option names it; the last one without is of February.
     need(resolution in model.resolutions, f"resolution should be one of {', '.join(model.resolutions)}")
     ratio = params.get("video_aspect_ratio")
-    need(has_frame or ratio in model.ratios, "video_aspect_ratio")
+    need(frame is not None or ratio in model.ratios, "video_aspect_ratio")
     check_billing(extend, model, str(resolution), site, with_clip="video" in kinds)
     expected = {"modelReqKey": key, "resolution": resolution, "videoDuration": seconds}
     check_metrics(metrics, modes, kinds, expected)
@@ -109,12 +111,20 @@ def read_draft(
         seconds=seconds,
         ratio=str(ratio),
         resolution=str(resolution),
+        shape=_shape(frame, str(ratio)),
         kinds=kinds,
         version=draft["version"],
         features=tuple(draft["min_features"]),
         content=body["draft_content"],
         metrics=body["metrics_extra"],
     )
+
+
+def _shape(frame: Resource | None, ratio: str) -> Shape:
+    """The frame's, where its pixels are known, else the ratio's."""
+    if frame and frame.width and frame.height:
+        return frame.width, frame.height
+    return read_shape(ratio) or WIDE
 
 
 def _is_uuid(text: str) -> bool:

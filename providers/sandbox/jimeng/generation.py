@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from providers.sandbox.answers import rejection, with_fault
+from providers.sandbox.clips import Clips, Scene
 from providers.sandbox.directives import Directives, read_directives, without
 from providers.sandbox.jimeng import failures, records
 from providers.sandbox.jimeng.access import CANCEL, GENERATE, Call
@@ -44,6 +45,7 @@ class Generation:
         models: JimengModels,
         uploads: JimengUploads,
         envelopes: Envelopes,
+        clips: Clips,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -51,6 +53,7 @@ class Generation:
         self._models = models
         self._uploads = uploads
         self._envelopes = envelopes
+        self._clips = clips
 
     def calls(self) -> dict[str, Callable[[Call], ASGIApp]]:
         """Path → what answers it."""
@@ -108,6 +111,8 @@ class Generation:
         while task.history_id in self._accounts.tasks:
             task = new_task(draft, directives, account.session, site, now, self._settings, log_id)
         self._accounts.add(account, task)
+        scene = Scene(draft.model.name, draft.prompt, draft.shape, draft.seconds)
+        self._clips.begin(task.history_id, scene, task.seconds)
         return task
 
     def _cancel(self, call: Call) -> ASGIApp:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from providers.sandbox.files import HEIGHT, WIDTH, Files
+from providers.sandbox.clips import shipped_clip
+from providers.sandbox.files import Files
 from providers.sandbox.jimeng.accounts import user_id_of
 from providers.sandbox.jimeng.failures import BROKEN, CANCELLED
 from providers.sandbox.jimeng.results import item
@@ -72,7 +73,7 @@ def _task_part(task: Task, now: float) -> Json:
 
 def submit_data(task: Task, now: float) -> Json:
     """`aigc_data` of a generate answer; a record begins with it."""
-    model, draft = task.draft.model, task.draft
+    model, draft, clip = task.draft.model, task.draft, shipped_clip(task.draft.shape)
     return {
         "generate_type": _GENERATE_TYPE,
         "history_record_id": task.history_id,
@@ -107,7 +108,7 @@ def submit_data(task: Task, now: float) -> Json:
         "total_image_count": 0,
         "finished_image_count": 0,
         "pre_gen_item_ids": [task.item_id],
-        "forecast_resolution": {"width": WIDTH, "height": HEIGHT},
+        "forecast_resolution": {"width": clip.width, "height": clip.height},
     }
 
 

@@ -10,12 +10,14 @@ from providers.sandbox.media import Kind
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A committed upload. `kind` and `seconds` are None for one named in the settings: any kind matches, and the
-    caller's duration is used."""
+    caller's duration is used. `width` and `height` in pixels, 0 where they are not known."""
 
     kind: Kind | None = None
     seconds: float | None = None
     unsafe: bool = False
     shaky: bool = False
+    width: int = 0
+    height: int = 0
 
 
 Resources = Callable[[str], Resource | None]

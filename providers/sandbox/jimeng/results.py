@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from providers.sandbox.files import FPS, HEIGHT, SECONDS, WIDTH, Files, size_of
+from providers.sandbox.clips import BEST, COVER, FPS, PREVIEW
+from providers.sandbox.files import Files
 from providers.sandbox.jimeng.tasks import Task
 
 Json = dict[str, Any]
@@ -18,7 +19,6 @@ Json = dict[str, Any]
 TRANSCODED, ORIGIN = "transcoded", "origin"
 """The older forms, as `#form=…` names them."""
 
-BEST, PREVIEW, COVER = "best.mp4", "preview.mp4", "cover.jpg"
 ITEM_STATUS = 144
 """`common_attr.status`: of the item, not of the run."""
 
@@ -31,6 +31,7 @@ def item(task: Task, base: str, files: Files, *, download: bool = False) -> Json
     """
     form = task.directives.get("form", "")
     modern = form not in (TRANSCODED, ORIGIN)
+    clip = files.clips.of(task.history_id)
     cover = files.link(base, task.history_id, COVER, task.directives)
     return {
         "common_attr": {
@@ -41,9 +42,9 @@ def item(task: Task, base: str, files: Files, *, download: bool = False) -> Json
             "description": task.draft.prompt,
             "cover_url": cover,
             "item_urls": [""],
-            "cover_height": HEIGHT,
-            "cover_width": WIDTH,
-            "aspect_ratio": WIDTH / HEIGHT,
+            "cover_height": clip.height,
+            "cover_width": clip.width,
+            "aspect_ratio": clip.width / clip.height,
             "create_time": int(task.ends_at),
             "status": ITEM_STATUS,
             "review_info": {"review_status": 1, "review_code_list": []},
@@ -51,8 +52,8 @@ def item(task: Task, base: str, files: Files, *, download: bool = False) -> Json
         },
         "video": {
             "video_id": _vid(task),
-            "duration": round(SECONDS),
-            "duration_ms": int(SECONDS * 1000),
+            "duration": round(clip.seconds),
+            "duration_ms": int(clip.seconds * 1000),
             "origin_video": None,
             "transcoded_video": _transcoded(task, base, files, whole=form == ORIGIN, download=download),
             "cover_url": cover,
@@ -60,7 +61,7 @@ def item(task: Task, base: str, files: Files, *, download: bool = False) -> Json
             "has_audio": False,
             "is_mute": False,
             "thumb": {},
-            "duration_info": orjson.dumps({"play_info_duration": SECONDS}).decode(),
+            "duration_info": orjson.dumps({"play_info_duration": clip.seconds}).decode(),
             "video_model": _video_model(task, base, files, download=download) if modern else "",
         },
         "aigc_image_params": {},
@@ -79,22 +80,23 @@ def _link(task: Task, base: str, files: Files, name: str) -> str:
 
 
 def _transcoded(task: Task, base: str, files: Files, *, whole: bool, download: bool) -> Json:
+    clip = files.clips.of(task.history_id)
     if whole or download:
         name = BEST if download else PREVIEW
         return {
             "origin": {
                 "vid": _vid(task),
                 "fps": FPS,
-                "width": WIDTH,
-                "height": HEIGHT,
+                "width": clip.width,
+                "height": clip.height,
                 "video_url": _link(task, base, files, name),
                 "format": "mp4",
                 "definition": "origin",
                 "md5": "",
-                "size": size_of(name),
+                "size": clip.size(name),
             }
         }
-    sizes = {"360p": (WIDTH // 2, HEIGHT // 2), "720p": (WIDTH, HEIGHT)}
+    sizes = {"360p": (clip.width // 2, clip.height // 2), "720p": (clip.width, clip.height)}
     return {
         name: {
             "vid": _vid(task),
@@ -111,7 +113,7 @@ def _video_model(task: Task, base: str, files: Files, *, download: bool) -> str:
     """The JSON text, with the best file last: `video_1` alone in a record, up to `video_3` in the best-quality call."""
     if {"nourl", "nohd"} & task.directives.keys():
         return ""
-    expires = files.expires_at(task.directives)
+    clip, expires = files.clips.of(task.history_id), files.expires_at(task.directives)
     definitions = (("360p", PREVIEW, 2), ("720p", PREVIEW, 1), ("origin", BEST, 1)) if download else (
         ("origin", BEST, 1),
     )  # fmt: skip
@@ -121,12 +123,12 @@ def _video_model(task: Task, base: str, files: Files, *, download: bool) -> str:
         listed[f"video_{number}"] = {
             "definition": definition,
             "vtype": "mp4",
-            "vwidth": WIDTH // divisor,
-            "vheight": HEIGHT // divisor,
-            "bitrate": round(size_of(name) * 8 / SECONDS),
+            "vwidth": clip.width // divisor,
+            "vheight": clip.height // divisor,
+            "bitrate": round(clip.size(name) * 8 / clip.seconds),
             "fps": FPS,
             "codec_type": "h264",
-            "size": size_of(name),
+            "size": clip.size(name),
             "main_url": address,
             "backup_url_1": address,
             "file_id": "",
@@ -136,7 +138,7 @@ def _video_model(task: Task, base: str, files: Files, *, download: bool) -> str:
     model = {
         "status": 10,
         "video_id": _vid(task),
-        "video_duration": SECONDS,
+        "video_duration": clip.seconds,
         "media_type": "video",
         "url_expire": expires,
         "key_seed": "",

@@ -39,7 +39,7 @@ class Jimeng:
         self._accounts = accounts = Accounts(settings, clock, ledger)
         self._configuration = Configuration(self.models, envelopes)
         self._calls: dict[str, Callable[[Call], ASGIApp]] = {
-            **Generation(settings, clock, accounts, self.models, uploads, envelopes).calls(),
+            **Generation(settings, clock, accounts, self.models, uploads, envelopes, files.clips).calls(),
             **History(settings, clock, accounts, ledger, files, envelopes).calls(),
             **Materials(self.models, uploads, envelopes).calls(),
             **Benefits(settings, clock, envelopes).calls(),

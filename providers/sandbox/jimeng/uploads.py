@@ -305,7 +305,14 @@ class JimengUploads:
 
     def _store(self, upload: Upload, uri: str, media: Media, content: Content) -> None:
         directives = content.directives
-        resource = Resource(media.kind, media.seconds, unsafe="unsafe" in directives, shaky="shaky" in directives)
+        resource = Resource(
+            media.kind,
+            media.seconds,
+            unsafe="unsafe" in directives,
+            shaky="shaky" in directives,
+            width=media.width,
+            height=media.height,
+        )
         self._resources[upload.session, uri] = resource
 
     def _picture(self, upload: Upload, content: Content) -> Json:

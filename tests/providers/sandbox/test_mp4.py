@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.sandbox.files import CLIPS, HEIGHT, SECONDS, WIDTH
+from providers.sandbox.clips import BEST, DEFAULT, SECONDS
 from providers.sandbox.mp4 import Film, film_of
 from tests.providers.sandbox.samples import box, moov, mp4
 
@@ -14,7 +14,7 @@ FTYP = box(b"ftyp", b"isom", bytes(4))
 
 
 def test_real_video() -> None:
-    assert film_of((CLIPS / "best.mp4").read_bytes()[:4096]) == Film(SECONDS, WIDTH, HEIGHT)
+    assert film_of(DEFAULT.files[BEST].read_bytes()[:4096]) == Film(SECONDS, 1280, 720)
 
 
 @pytest.mark.parametrize("version", [0, 1])

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 
 VIDEO = (CLIPS / "best.mp4").read_bytes()
 START = VIDEO[:100]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from tests.gateway.api.file_responses.host import START, VIDEO, Gateway, Link, http, running, says
 
 COVER = (CLIPS / "cover.jpg").read_bytes()

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.task_ids.links import EXPIRED_STATUSES
-from providers.sandbox.files import CLIPS
+from providers.sandbox.clips import CLIPS
 from tests.gateway.api.file_responses.host import VIDEO, Gateway, Link, http, running, says
 
 

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
+import httpx
 import pytest
 
 from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
-from gateway.cli.client.gateway_client import GatewayResponse, ResponseError, UnreachableError
+from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, UnreachableError
 from gateway.cli.client.videos import SubmitOptions
 from gateway.cli.progress import shorten_name
 from gateway.cli.server.background import BackgroundServer
@@ -37,6 +39,7 @@ def url(upstream: SandboxServer) -> Iterator[str]:
     settings = Settings.model_construct(
         providers=upstream.settings(),
         poll_freshness=0.0,
+        video_poll_interval=50,
         aliases={"sora-2": "jimeng-video-3.0-fast"},
     )
     with BackgroundServer(create_app(settings)) as server:
@@ -153,10 +156,49 @@ def test_watch_follows_to_the_end_and_reports_failures(capsys: Out) -> None:
     assert shorten_name(bad) in err
 
 
-def test_watch_prints_the_last_response_as_json(capsys: Out) -> None:
+def test_watch_prints_each_status_object_as_json(capsys: Out) -> None:
     good = submitted(capsys, "a cat", *DASHSCOPE)
     assert main(["watch", good, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["result"]["url"].startswith("http://")
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["task_id"] for one in objects} == {good}
+    assert objects[-1]["result"]["url"].startswith("http://")
+
+
+def test_watch_needs_one_poll_and_then_the_events(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    polled: list[object] = []
+    for name in ("status", "statuses"):
+        real = getattr(GatewayClient, name)
+
+        def counted(client: GatewayClient, ids: object, real: Any = real) -> Any:
+            polled.append(ids)
+            return real(client, ids)
+
+        monkeypatch.setattr(GatewayClient, name, counted)
+    ids = [submitted(capsys, f"a cat {number} #seconds=0.3", *DASHSCOPE) for number in range(2)]
+    assert main(["watch", *ids]) == 0
+    assert polled == [ids]
+
+
+def test_submit_that_waits_prints_the_last_status_object(capsys: Out) -> None:
+    assert main(["submit", "a cat", *DASHSCOPE, "--wait", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "completed"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (UnreachableError("http://x"), 1)], ids=["Ctrl-C", "outage"]
+)
+def test_wait_that_ends_early_leaves_the_id(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out, error: BaseException, code: int, as_json: bool
+) -> None:
+    def ends(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gateway.cli.client.videos.follow", ends)
+    assert main(["submit", "a cat", *DASHSCOPE, "--wait", *(["--json"] if as_json else [])]) == code
+    out, err = capsys.readouterr()
+    task = json.loads(out)["task_id"] if as_json else out.strip()
+    assert f"the task goes on and is charged: video-gateway watch --url {url} {task}\n" in err
 
 
 def test_models_are_tab_separated_in_a_pipe(capsys: Out) -> None:
@@ -240,6 +282,12 @@ class _Script:
     def __init__(self, *steps: Exception | str) -> None:
         self.steps = list(steps)
 
+    def stream_client(self, silent_seconds: float) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url="http://127.0.0.1:1", trust_env=False)
+
+    def events_path(self, id: str) -> str:
+        return "/"
+
     def status(self, ids: list[str]) -> GatewayResponse:
         step = self.steps.pop(0)
         if isinstance(step, Exception):
@@ -261,8 +309,8 @@ class _Notes:
 def test_following_survives_a_restart_of_the_gateway() -> None:
     away, busy = UnreachableError("http://x"), ResponseError("busy", 503)
     notes = _Notes()
-    answer = follow(_Script("pending", away, busy, "completed"), ["1"], notes)  # type: ignore[arg-type]
-    assert answer.tasks[0].status == "completed"
+    tasks = follow(_Script("pending", away, busy, "completed"), ["1"], notes)  # type: ignore[arg-type]
+    assert tasks[0].status == "completed"
     assert [line for line in notes.lines if line.endswith("retrying")] == [
         f"{away}; retrying",
         "busy; retrying",

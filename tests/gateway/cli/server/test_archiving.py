@@ -21,7 +21,7 @@ from gateway.archive.atomic_files import FOLDER
 from gateway.cli import main
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings
-from providers.sandbox import files
+from providers.sandbox import clips, files
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.archives import ArchiveLocation, new_location
@@ -30,7 +30,7 @@ from tests.process import running
 Out = pytest.CaptureFixture[str]
 
 CHARACTER = SandboxSettings(task_seconds=0.0, visible_after=0.0, queries_per_second=0, max_running=100, credits=10_000)
-CLIP_BYTES, COVER_BYTES = files.size_of("best.mp4"), files.size_of("cover.jpg")
+CLIP_BYTES, COVER_BYTES = clips.DEFAULT.size("best.mp4"), clips.DEFAULT.size("cover.jpg")
 JIMENG, WAN = "jimeng-video-3.0-fast", "wan2.6-t2v"
 UNKNOWN = "0f2b8a5e-3c1d-4e6f-8a9b-0c1d2e3f4a5b"
 DAY = 86_400.0
@@ -289,7 +289,7 @@ class Held(FileResponse):
         if Held.given == 1 or Held.let_go.is_set():
             await super().__call__(scope, receive, send)
             return
-        content = files.CLIPS.joinpath("best.mp4").read_bytes()
+        content = clips.CLIPS.joinpath("best.mp4").read_bytes()
         headers = [(b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})

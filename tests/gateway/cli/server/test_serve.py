@@ -1,6 +1,7 @@
 """`serve` and `sandbox` as processes: start, printed URLs and stop."""
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -93,6 +94,21 @@ def test_configuration_file_reaches_the_workers(tmp_path: Path) -> None:
         refused = httpx.get(f"{url}/v1/models", timeout=20, trust_env=False).json()
         assert refused["error"]["message"].startswith("Missing credential")
         assert process.end() == 0
+
+
+@pytest.mark.parametrize(("options", "folders"), [((), 1), (("--no-draw",), 0)], ids=["draws", "does not draw"])
+def test_stopped_sandbox_leaves_no_drawn_clips(tmp_path: Path, options: tuple[str, ...], folders: int) -> None:
+    for name in ("bin", "tmp"):
+        (tmp_path / name).mkdir()
+    program = tmp_path / "bin" / "ffmpeg"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    places = {"PATH": f"{program.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp")}
+    with running(tmp_path, "sandbox", "--port", "0", *options, **places) as process:
+        process.find("Ready for any (credential)")
+        assert len(list((tmp_path / "tmp").iterdir())) == folders
+        assert process.end() == 0
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from providers.sandbox.files import size_of
+from providers.sandbox.clips import DEFAULT
 from tests.providers.sandbox.clients import Clock, JimengClient, Json
 
 LOCAL = "/mweb/v1/get_local_item_list"
-BEST, PREVIEW = size_of("best.mp4"), size_of("preview.mp4")
+BEST, PREVIEW = DEFAULT.size("best.mp4"), DEFAULT.size("preview.mp4")
 
 
 async def finished(jimeng: JimengClient, clock: Clock, directives: str = "") -> Json:
