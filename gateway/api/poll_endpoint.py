@@ -6,6 +6,7 @@ responses get CORS headers, and HEAD.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -78,9 +79,12 @@ def _seconds_to_wait(query: bytes) -> float:
     """The seconds of `?wait=N`, at most MAX_WAIT_SECONDS; 0 without one. Raises GatewayError where it is no number."""
     value = parse_qs(query.decode("latin-1")).get("wait", ["0"])[-1]
     try:
-        return min(max(float(value), 0.0), MAX_WAIT_SECONDS)
+        seconds = float(value)
     except ValueError:
-        raise gateway_error("invalid_wait", param="wait", limit=MAX_WAIT_SECONDS) from None
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise gateway_error("invalid_wait", param="wait", limit=MAX_WAIT_SECONDS)
+    return min(max(seconds, 0.0), MAX_WAIT_SECONDS)
 
 
 def read_headers(scope: Scope) -> dict[bytes, bytes]:

@@ -1,0 +1,277 @@
+"""Watching tasks, on a clock moved by hand: how often the upstream is queried, and what the watchers are told."""
+
+import pytest
+
+from gateway.accounts.callers import Caller
+from gateway.core.errors import GatewayError
+from gateway.core.settings import LiveSettings
+from gateway.live.watching import Status, Watcher
+from gateway.tasks.view import Task
+from providers.contract.errors import ErrorKind
+from providers.contract.tasks import Phase, Queue, TaskState
+from tests.gateway_fixture import ONE, TWO, GatewayFixture, managed_caller, pass_through_caller
+from tests.upstream import finished, provider_error
+
+CALLER = pass_through_caller(ONE)
+
+
+class Recorder(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.tasks: list[Task] = []
+
+    def on_status(self, status: Status) -> None:
+        self.told.append(status.task.state.phase.status)
+        self.tasks.append(status.task)
+
+    def on_error(self, error: GatewayError) -> None:
+        self.told.append(error.code)
+
+    def on_timeout(self, status: Status) -> None:
+        self.told.append("timeout")
+
+    def on_stop(self) -> None:
+        self.told.append("stop")
+
+
+def running(id: str, progress: int = 0) -> TaskState:
+    return TaskState(id, Phase.PROCESSING, progress=progress)
+
+
+async def submitted(env: GatewayFixture, caller: Caller = CALLER) -> str:
+    """The id of a new task that the upstream shows as running."""
+    task = await env.submit(caller)
+    env.provider.states[task.upstream_id] = running(task.upstream_id)
+    return task.id
+
+
+async def watched(env: GatewayFixture, id: str, caller: Caller = CALLER, seconds: float | None = None) -> Recorder:
+    recorder = Recorder()
+    await env.watches.add(caller, id, recorder, seconds=seconds)
+    return recorder
+
+
+class TestQueries:
+    async def test_40_watchers_cost_one_query_per_interval(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        for _ in range(40):
+            await watched(env, id)
+        assert len(env.provider.asked) == 1
+        await env.clock.run(30)
+        assert len(env.provider.asked) == pytest.approx(30 / 3, abs=1)
+
+    async def test_ids_of_several_callers_share_the_query_of_their_task(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        other = pass_through_caller(ONE, TWO)
+        first, second = await watched(env, id), await watched(env, id, other)
+        asked = len(env.provider.asked)
+        await env.clock.run(9.2)
+        assert len(env.provider.asked) - asked == 3
+        env.provider.states[id] = finished(id)
+        await env.clock.run(3.1)
+        assert first.told == second.told == ["completed"]
+
+    async def test_tasks_of_one_account_share_batches(self) -> None:
+        env = GatewayFixture()
+        ids = [await submitted(env) for _ in range(10)]
+        for id in ids:
+            await watched(env, id)
+        env.provider.asked.clear()
+        await env.clock.run(9.2)
+        assert len(env.provider.asked) <= 4
+        assert {id for _, batch in env.provider.asked for id in batch} == set(ids)
+
+    async def test_queued_task_is_queried_less_often(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        env.provider.states[id] = TaskState(id, Phase.QUEUED, queue=Queue(30, eta_seconds=50))
+        await watched(env, id)
+        env.provider.asked.clear()
+        await env.clock.run(31)
+        assert len(env.provider.asked) == 3
+
+    async def test_interval_is_at_most_that_of_the_configuration(self) -> None:
+        env = GatewayFixture(video_poll_interval=1000, poll_freshness=0.5)
+        id = await submitted(env)
+        await watched(env, id)
+        env.provider.asked.clear()
+        await env.clock.run(10.1)
+        assert len(env.provider.asked) == pytest.approx(10, abs=2)
+
+    async def test_nobody_watching_means_no_queries(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        env.watches.remove(recorder)
+        env.watches.remove(recorder)
+        env.provider.asked.clear()
+        await env.clock.run(60)
+        assert env.provider.asked == []
+        assert len(env.watches) == 0
+
+    async def test_ended_task_is_not_queried_any_more(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        env.provider.states[id] = finished(id)
+        await env.clock.run(4)
+        assert recorder.told == ["completed"]
+        env.provider.asked.clear()
+        await env.clock.run(120)
+        assert (env.provider.asked, recorder.told, len(env.watches)) == ([], ["completed"], 0)
+
+    async def test_task_that_has_ended_before_is_not_watched(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        env.provider.states[id] = finished(id)
+        status = await env.watches.add(CALLER, id, recorder := Recorder())
+        assert status.task.state.phase is Phase.COMPLETED
+        assert (recorder.told, len(env.watches)) == ([], 0)
+
+    async def test_result_of_any_poll_reaches_the_watchers_at_once(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        await env.clock.run(1.5)
+        env.provider.states[id] = finished(id)
+        await env.tasks.status(CALLER, id)
+        asked = len(env.provider.asked)
+        await env.clock.run(0.05)
+        assert recorder.told == ["completed"]
+        assert len(env.provider.asked) == asked
+
+
+class TestChanges:
+    async def test_watchers_are_told_changes_only(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        await env.clock.run(10)
+        assert recorder.told == []
+        env.provider.states[id] = running(id, 30)
+        await env.clock.run(4)
+        assert [task.progress for task in recorder.tasks] == [30]
+
+    async def test_time_limit_ends_the_watching_and_not_the_task(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        limited, unlimited = await watched(env, id, seconds=20), await watched(env, id)
+        await env.clock.run(19)
+        assert limited.told == []
+        await env.clock.run(2)
+        assert limited.told == ["timeout"]
+        env.provider.states[id] = finished(id)
+        await env.clock.run(4)
+        assert (limited.told, unlimited.told) == (["timeout"], ["completed"])
+
+    async def test_failing_query_makes_the_status_stale_and_no_failure(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        env.provider.query_error = provider_error(ErrorKind.UPSTREAM_ERROR)
+        await env.clock.run(30)
+        assert [(task.state.phase, task.stale) for task in recorder.tasks] == [(Phase.PROCESSING, True)]
+        env.provider.query_error = None
+        env.provider.states[id] = finished(id)
+        await env.clock.run(4)
+        assert recorder.told == ["processing", "completed"]
+
+    async def test_task_that_the_upstream_loses_is_watched_on(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        del env.provider.states[id]
+        await env.clock.run(90)
+        assert set(recorder.told) == {"processing"}
+        assert recorder.tasks[-1].stale
+        env.provider.states[id] = finished(id)
+        await env.clock.run(16)
+        assert recorder.told[-1] == "completed"
+
+    async def test_rejected_credential_ends_the_watching(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
+        await env.clock.run(4)
+        assert (recorder.told, len(env.watches)) == (["invalid_api_key"], 0)
+
+    async def test_status_that_waits_for_the_rate_limit_is_not_told(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+        limiter = env.process.poller._batcher(env.provider, ONE).limiter
+        limiter.change_limit(0.05, env.clock.monotonic())
+        env.process.poller.acquire(env.provider, ONE, 1)
+        await env.clock.run(12)
+        assert recorder.told == []
+
+    async def test_unknown_task_is_an_error_like_a_poll(self) -> None:
+        env = GatewayFixture()
+        with pytest.raises(GatewayError) as caught:
+            await watched(env, "nonsense")
+        assert caught.value.code == "task_not_found"
+        assert len(env.watches) == 0
+
+    async def test_watchers_of_others_see_nothing(self) -> None:
+        env = GatewayFixture()
+        task = await env.submit(managed_caller(ONE))
+        with pytest.raises(GatewayError) as caught:
+            await watched(env, task.id, managed_caller(ONE, owner="b" * 12))
+        assert caught.value.code == "task_not_found"
+
+
+class TestIteration:
+    async def test_iteration_begins_with_the_current_status_and_ends_with_the_task(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        env.clock.later(4, lambda: env.provider.states.update({id: finished(id)}))
+        async with env.watches.watch(CALLER, id) as watch:
+            first = await anext(watch)
+            await env.clock.run(8)
+            rest = [task.state.phase async for task in watch]
+        assert (first.state.phase, rest) == (Phase.PROCESSING, [Phase.COMPLETED])
+        assert len(env.watches) == 0
+
+    async def test_slow_reader_gets_the_newest_status(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        async with env.watches.watch(CALLER, id) as watch:
+            await anext(watch)
+            for progress in (20, 30, 40):
+                env.provider.states[id] = running(id, progress)
+                await env.clock.run(4)
+            assert (await anext(watch)).progress == 40
+
+
+class TestLimits:
+    def test_watchers_of_a_caller_are_limited(self) -> None:
+        env = GatewayFixture(live=LiveSettings(watchers=10, watchers_per_caller=3))
+        env.watches.count(CALLER, 3)
+        with pytest.raises(GatewayError) as caught:
+            env.watches.count(CALLER)
+        assert (caught.value.code, caught.value.spec.status) == ("rate_limit_exceeded", 429)
+        env.watches.count(pass_through_caller(TWO), 3)
+        env.watches.uncount(CALLER, 3)
+        env.watches.count(CALLER, 3)
+
+    def test_watchers_in_all_are_limited(self) -> None:
+        env = GatewayFixture(live=LiveSettings(watchers=4, watchers_per_caller=3))
+        env.watches.count(CALLER, 3)
+        with pytest.raises(GatewayError) as caught:
+            env.watches.count(pass_through_caller(TWO), 2)
+        assert caught.value.spec.status == 503
+
+    async def test_stop_tells_the_watchers_and_refuses_new_streams(self) -> None:
+        env = GatewayFixture()
+        recorder = await watched(env, await submitted(env))
+        env.watches.stop()
+        assert recorder.told == ["stop"]
+        with pytest.raises(GatewayError) as caught:
+            env.watches.count(CALLER)
+        assert caught.value.code == "upstream_unavailable"
