@@ -91,11 +91,19 @@ class LimitSettings(Section):
     body_bytes_per_second: int = Field(
         1024, ge=0, description="Slowest rate of a request body, measured over 10 s; a slower one gets 408."
     )
+    write_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds within which a client must read some of its response; else its connection is aborted.",
+    )
     connections: int = Field(
         0, ge=0, description="Open connections of a process; 0: as many as its descriptors allow. More get 503."
     )
     connections_per_address: int = Field(
-        0, ge=0, description="Open connections of one client address, which is that of a proxy in front; 0: no limit."
+        0,
+        ge=0,
+        description="Open connections of one client address, or IPv6 network (/64), which is that of a proxy in front; "
+        "0: 90% of all.",
     )
 
 

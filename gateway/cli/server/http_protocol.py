@@ -1,72 +1,24 @@
 """The HTTP protocol of the server: uvicorn's, with limits on what a connection may cost before a caller is known."""
 
 import asyncio
-import resource
 import time
-from collections import Counter
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.cli.server.connection_limits import ConnectionLimits
+from gateway.cli.server.counted_connection import CountedConnection, counted_websocket
 from gateway.core.errors import GatewayError
 from gateway.core.localization import Language
-from gateway.core.settings import Settings
 
 _RATE_SECONDS = 10.0
-"""Interval at which the rate of a body is checked."""
+"""Interval at which the rate of a body is checked, and time without write progress after which a client is slow."""
 _SWEEP_SECONDS = 1.0
 """Longest interval at which the connections of a process are checked: a timer for each request would cost more."""
-_MAX_DESCRIPTORS = 65_536
-_OTHER_DESCRIPTORS = 64
-"""Descriptors that are left for upstream connections and files."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Limits of connections and requests.
-
-    `head_seconds` bounds a request up to the first byte of its body, or to its end without a body. A body slower than
-    `body_bytes_per_second` ends its request. `connections` are those of the process, `connections_per_address` those
-    of one client address, which is that of the proxy where there is one. `language` is that of the error responses.
-    """
-
-    head_bytes: int = 64 * 1024
-    headers: int = 100
-    head_seconds: float = 60.0
-    body_bytes_per_second: int = 1024
-    connections: int = 1024
-    connections_per_address: int = 1024
-    language: Language = "zh"
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The limits of a configuration. Without a number of connections, the descriptors of the process decide."""
-        limits = settings.limits
-        connections = limits.connections or _connections_by_descriptors()
-        return cls(
-            limits.head_bytes,
-            limits.headers,
-            limits.head_seconds,
-            limits.body_bytes_per_second,
-            connections,
-            limits.connections_per_address or connections,
-            settings.language,
-        )
-
-
-def _connections_by_descriptors() -> int:
-    """Raise the soft limit of descriptors as far as allowed; the connections that it leaves room for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    descriptors = wanted if soft == resource.RLIM_INFINITY else soft
-    return max(16, descriptors * 3 // 4 - _OTHER_DESCRIPTORS)
 
 
 class _Reading(Enum):
@@ -79,29 +31,47 @@ class _Reading(Enum):
     """The next request, or the end of the response."""
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class _HeldFlow(FlowControl):
+    """Flow control that keeps reading paused while `held`, also when the application waits for a disconnect."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
+class LimitedProtocol(CountedConnection, HttpToolsProtocol):
     """One connection. A request that exceeds a limit gets 431 or 408, and the connection is closed.
 
-    Where all connections are taken, the one that has been without a complete request head for the longest time makes
-    room; only where there is none the new one gets 503.
+    A pipelined request is parsed when the response before it is complete, which waits for a client that does not read.
+    Until then its bytes are kept as they came, and reading pauses when there are many: a parsed request takes a hundred
+    times the memory of its bytes.
+
+    Where all connections are taken, the one whose client is waited for the longest makes room: for a complete request
+    head, or to take its response. Only where there is none the new one gets 503.
     """
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     """Of the process: set before the server starts."""
-    _by_address: ClassVar[Counter[str]] = Counter()
     _sweeps: ClassVar[WeakKeyDictionary[Any, asyncio.TimerHandle]] = WeakKeyDictionary()
+
+    flow: _HeldFlow
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._in_head = True
-        self._is_complete = False
+        self._is_complete = True
         self._head_bytes = 0
         self._body_bytes = 0
+        self._body_left: int | None = None
+        """Bytes to come of a body with a length; -1 for a chunked one, None while that is not looked up."""
         self._unread_bytes = 0
         """Bytes since the last piece of the body: trailers, or extensions of a chunk."""
+        self._unparsed = b""
+        self._parsed_bytes = 0
+        """Bytes at the start of `_unparsed` that are parsed already."""
         self._rejected = False
-        self._running: RequestResponseCycle | None = None
-        self._address = ""
         self._reading = _Reading.HEAD
         self._since = 0.0
 
@@ -109,8 +79,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._address = self.client[0] if self.client else ""
-        self._by_address[self._address] += 1
+        self.flow = _HeldFlow(transport)
         self._since = time.monotonic()
         if self._is_full() and not self._make_room():
             self._reject("too_many_connections")
@@ -118,17 +87,17 @@ class LimitedProtocol(HttpToolsProtocol):
             self._schedule_sweep()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._by_address[self._address] -= 1
-        if not self._by_address[self._address]:
-            del self._by_address[self._address]
-        self._disconnect()
+        self._unparsed = b""
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        self._uncount()
+        self.ws_protocol_class = counted_websocket(self.config.ws_protocol_class)  # type: ignore[arg-type]
+        super().handle_websocket_upgrade()
+
     def _disconnect(self) -> bool:
-        """Tell the running request that its client has gone, and drop those that are pipelined behind it. Uvicorn tells
-        only the last one that it has read. True where a response has begun that is not complete."""
-        self.pipeline.clear()
-        cycle = self._running
+        """Tell the running request that its client has gone. True where a response has begun that is not complete."""
+        cycle = self.cycle
         if cycle is None or cycle.response_complete:
             return False
         cycle.disconnected = True
@@ -137,26 +106,28 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _is_full(self) -> bool:
         limits = self.limits
-        return (
-            len(self.connections) > limits.connections
-            or self._by_address[self._address] > limits.connections_per_address
-        )
+        return len(self.connections) > limits.connections or self.address_connections > limits.connections_per_address
 
     def _make_room(self) -> bool:
         """Close the connection that waits for the longest time: any where all are taken, else one of this address."""
         any_address = len(self.connections) > self.limits.connections
+        now = time.monotonic()
         waiting = [
-            one
+            (since, id(one), one)
             for one in self.connections
             if isinstance(one, LimitedProtocol)
             and one is not self
-            and one._in_head
-            and not one._rejected
-            and (any_address or one._address == self._address)
+            and (any_address or one.address == self.address)
+            and (since := one._waiting_since(now)) is not None
         ]
         if not waiting:
             return False
-        min(waiting, key=lambda one: one._since)._reject("too_many_connections")
+        one = min(waiting)[2]
+        if one.transport.get_write_buffer_size():
+            # What is written would never leave.
+            one.transport.abort()
+        else:
+            one._reject("too_many_connections")
         return True
 
     def shutdown(self) -> None:
@@ -166,35 +137,97 @@ class LimitedProtocol(HttpToolsProtocol):
             on_stop()
         super().shutdown()
 
+    def _waiting_since(self, now: float) -> float | None:
+        """Since when the server waits for the client, None where the client waits for the server."""
+        if self.transport.get_write_buffer_size():
+            stalled = self.write_progress.stalled_seconds(self.transport, now)
+            return now - stalled if stalled >= _RATE_SECONDS else None
+        return self._since if self._in_head and not self._rejected else None
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         if self._rejected:
             return
-        if self._in_head:
-            room = self.limits.head_bytes - self._head_bytes
-            piece, data = data[:room], data[room:]
-            self._head_bytes += len(piece)
+        if self._unparsed:
+            data = self._unparsed[self._parsed_bytes :] + data
+        self._parse(data, 0)
+
+    def _parse(self, data: bytes, begin: int) -> None:
+        """Parse from `begin` on, up to a request that has to wait, and keep the rest."""
+        self._unparsed = b""
+        size = len(data)
+        while begin < size:
+            if self._is_complete and self.cycle is not None and not self.cycle.response_complete:
+                self._unset_keepalive_if_required()
+                break
+            end = self._end_of_piece(data, begin)
+            if end == begin:
+                break
+            self._parse_piece(data[begin:end])
+            begin = end
+            if begin < size and (self.transport.is_closing() or self.parser.should_upgrade()):
+                # What follows an upgrade is of another protocol.
+                begin = size
+        rest = size - begin
+        self.flow.held = rest > HIGH_WATER_LIMIT
+        if self.flow.held:
+            self.flow.pause_reading()
+        if rest > begin:
+            self._unparsed, self._parsed_bytes = data, begin
+        elif rest:
+            self._unparsed, self._parsed_bytes = data[begin:], 0
+
+    def _end_of_piece(self, data: bytes, begin: int) -> int:
+        """Where to stop parsing: no request ends before. Equal to `begin` where that takes more bytes to tell."""
+        size = len(data)
+        if not self._in_head and not self._is_complete:
+            if self._body_left is None:
+                lengths = [int(value) for name, value in self.scope["headers"] if name == b"content-length"]
+                self._body_left = lengths[0] if lengths else -1
+            if self._body_left >= 0:
+                end = min(size, begin + self._body_left)
+                self._body_left -= end - begin
+                return end
+            limit = size
+        else:
+            limit = min(size, begin + self.limits.head_bytes - self._head_bytes)
+        # A head and a chunked body both end with an empty line, which the parser takes with CRLF only.
+        end = data.find(b"\r\n\r\n", begin, limit)
+        if end >= 0:
+            return end + 4
+        if limit == size:
+            for part in (b"\r\n\r", b"\r\n", b"\r"):
+                if data.endswith(part):
+                    return max(begin, size - len(part))
+        return limit
+
+    def _parse_piece(self, piece: bytes) -> None:
+        if not self._in_head:
+            self._unread_bytes += len(piece)
             super().data_received(piece)
-            if self._in_head and self._head_bytes >= self.limits.head_bytes:
+            if self._unread_bytes > self.limits.head_bytes and not self._rejected:
                 self._reject("headers_too_large")
-            if not data or self._rejected:
-                return
-        self._unread_bytes += len(data)
-        super().data_received(data)
-        if self._unread_bytes > self.limits.head_bytes and not self._in_head and not self._rejected:
-            self._reject("headers_too_large")
+            return
+        self._head_bytes += len(piece)
+        super().data_received(piece)
+        if self._in_head and not self._rejected:
+            if self._head_bytes >= self.limits.head_bytes:
+                self._reject("headers_too_large")
+            elif self._reading is _Reading.NOTHING:
+                # Empty lines before a request, for which the parser has no event.
+                self._reading, self._since = _Reading.HEAD, time.monotonic()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._is_complete = False
         self._unread_bytes = 0
         self._reading, self._since = _Reading.HEAD, time.monotonic()
 
     def on_headers_complete(self) -> None:
         if self._rejected:
             return
-        self._in_head, self._is_complete, self._head_bytes, self._body_bytes = False, False, 0, 0
+        self._in_head, self._head_bytes, self._body_bytes, self._body_left = False, 0, 0, None
         if len(self.headers) > self.limits.headers:
             self._reject("headers_too_large")
         else:
@@ -218,27 +251,30 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         if not self._rejected:
             super().on_message_complete()
-            if not self._should_upgrade():
-                self._wait_for_next()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Called for each request when its turn has come."""
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
+            self._wait_for_next()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._wait_for_next()
+        if self._unparsed and not self.transport.is_closing():
+            self._parse(self._unparsed, self._parsed_bytes)
+
+    def send_400_response(self, msg: str) -> None:
+        if self._disconnect():
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
 
     def _wait_for_next(self) -> None:
         """Between two requests a connection waits as well. A response may end before the body of its request."""
-        if self._is_complete and self.cycle.response_complete:
+        if self._is_complete and (self.cycle is None or self.cycle.response_complete):
             self._in_head, self._since = True, time.monotonic()
 
     # --- time ----------------------------------------------------------------------------------------------------
 
     def _schedule_sweep(self) -> None:
-        interval = min(_SWEEP_SECONDS, self.limits.head_seconds / 4, _RATE_SECONDS / 4)
+        limits = self.limits
+        interval = min(_SWEEP_SECONDS, limits.head_seconds / 4, limits.write_seconds / 4, _RATE_SECONDS / 4)
         self._sweeps[self.server_state] = self.loop.call_later(interval, self._sweep)
 
     def _sweep(self) -> None:
@@ -246,8 +282,12 @@ class LimitedProtocol(HttpToolsProtocol):
         del self._sweeps[self.server_state]
         now = time.monotonic()
         for one in list(self.connections):
-            if isinstance(one, LimitedProtocol):
-                one._check_time(now)
+            if isinstance(one, CountedConnection):
+                if one.write_progress.stalled_seconds(one.transport, now) > self.limits.write_seconds:
+                    # Also where it is closing, for which its client has to take what is written.
+                    one.transport.abort()
+                elif isinstance(one, LimitedProtocol):
+                    one._check_time(now)
         if self.connections:
             self._schedule_sweep()
 
@@ -263,7 +303,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _reject(self, code: str) -> None:
         """Answer with an error, unless an answer has begun, and close the connection."""
-        self._rejected, self._reading = True, _Reading.NOTHING
+        self._rejected, self._reading, self._unparsed = True, _Reading.NOTHING, b""
         response_started = self._disconnect()
         if not self.transport.is_closing():
             if not response_started:

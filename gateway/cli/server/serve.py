@@ -198,7 +198,8 @@ def _announce(settings: Settings, listener: socket.socket, sandbox: bool) -> Non
 
 def _limited(settings: Settings) -> type[asyncio.Protocol]:
     """The HTTP protocol with the limits of this process."""
-    from gateway.cli.server.http_protocol import ConnectionLimits, LimitedProtocol
+    from gateway.cli.server.connection_limits import ConnectionLimits
+    from gateway.cli.server.http_protocol import LimitedProtocol
 
     LimitedProtocol.limits = ConnectionLimits.of(settings)
     return LimitedProtocol

@@ -1,83 +1,14 @@
 """Limits of connections and requests before a caller is known, on a real server."""
 
 import contextlib
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import orjson
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from gateway.cli.server import http_protocol
-from gateway.cli.server.background import BackgroundServer
-from gateway.cli.server.http_protocol import ConnectionLimits, LimitedProtocol
-from gateway.core.settings import LimitSettings, Settings
-
-Start = Callable[..., tuple[str, int]]
-
-
-async def _echo(request: Request) -> Response:
-    return PlainTextResponse(str(len(await request.body())))
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with ExitStack() as stack:
-
-        def run(**limits: float) -> tuple[str, int]:
-            class Own(LimitedProtocol):
-                pass
-
-            Own.limits = ConnectionLimits(**limits)  # type: ignore[arg-type]
-            app = Starlette(routes=[Route("/", _echo, methods=["GET", "POST"])])
-            host, port = stack.enter_context(BackgroundServer(app, protocol=Own)).url.removeprefix("http://").split(":")
-            return host, int(port)
-
-        yield run
-
-
-@pytest.fixture
-def connect() -> Iterator[Callable[[tuple[str, int]], socket.socket]]:
-    with ExitStack() as stack:
-
-        def made(place: tuple[str, int]) -> socket.socket:
-            return stack.enter_context(socket.create_connection(place, timeout=5))
-
-        yield made
-
-
-Connect = Callable[[tuple[str, int]], socket.socket]
-
-
-def answer(connection: socket.socket) -> tuple[int, bytes]:
-    """Status and body of the answer; (0, b"") where the connection ends without one."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        piece = connection.recv(65536)
-        if not piece:
-            return 0, b""
-        received += piece
-    head, _, body = received.partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    while lengths and len(body) < int(lengths[0].partition(b":")[2]):
-        piece = connection.recv(65536)
-        if not piece:
-            break
-        body += piece
-    return int(head.split(b" ")[1]), body
-
-
-def ends(connection: socket.socket) -> bool:
-    try:
-        return connection.recv(1) == b""
-    except ConnectionError:
-        return True
-
+from gateway.cli.server.http_protocol import LimitedProtocol
+from tests.gateway.cli.server.connections import Connect, Start, answer, ends
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n"
 
@@ -235,9 +166,3 @@ def test_connections_of_one_address_are_limited(start: Start, connect: Connect) 
     assert answer(connect(place))[0] == 503
     busy.sendall(b"bc")
     assert answer(busy) == (200, b"3")
-
-
-def test_limits_follow_the_settings_and_the_descriptors() -> None:
-    limits = ConnectionLimits.of(Settings.model_construct(limits=LimitSettings(headers=20), language="en"))
-    assert (limits.headers, limits.language) == (20, "en")
-    assert 16 <= limits.connections == limits.connections_per_address

@@ -28,7 +28,11 @@ class Application:
     def __init__(self) -> None:
         self.begun, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
         self.seen: list[str] = []
-        routes = [Route("/first", self._first), Route("/second", self._second), Route("/stream", self._stream)]
+        routes = [
+            Route("/first", self._first),
+            Route("/second", self._second),
+            Route("/stream", self._stream, methods=["GET", "POST"]),
+        ]
         self.server = BackgroundServer(Starlette(routes=routes), protocol=LimitedProtocol)
 
     async def _first(self, request: Request) -> Response:
@@ -47,6 +51,7 @@ class Application:
             yield b"x"
             self.begun.set()
             await asyncio.to_thread(self.go_on.wait, 5)
+            yield b"y"
 
         return StreamingResponse(pieces(), headers={"content-length": "2"})
 
@@ -107,11 +112,24 @@ def test_client_that_aborts_a_pipeline_is_no_error(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_rejection_behind_a_response_does_not_write_into_it(application: Application) -> None:
+def test_rejection_behind_a_response_waits_for_its_turn(application: Application) -> None:
     with application.connect() as connection:
         connection.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
         assert application.begun.wait(5)
-        connection.sendall(SECOND + SECOND[:-2] + b"X: y\r\n" * 200 + b"\r\n")
+        connection.sendall(SECOND[:-2] + b"X: y\r\n" * 200 + b"\r\n" + SECOND)
+        application.go_on.set()
+        first, second, *others = received(connection).split(b"HTTP/1.1 ")[1:]
+    assert first.endswith(b"\r\n\r\nxy")
+    assert second.startswith(b"431 ")
+    assert others == []
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"0\r\n" + b"x: a\r\n" * 20_000], ids=["invalid", "trailers"])
+def test_error_in_a_body_does_not_write_into_the_response(application: Application, rest: bytes) -> None:
+    with application.connect() as connection:
+        connection.sendall(b"POST /stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert application.begun.wait(5)
+        connection.sendall(rest)
         head, _, body = received(connection).partition(b"\r\n\r\n")
         application.go_on.set()
     assert head.startswith(b"HTTP/1.1 200")

@@ -1,0 +1,58 @@
+"""What the server knows of each connection, be it HTTP or, after an upgrade, WebSocket."""
+
+import asyncio
+import functools
+import ipaddress
+from collections import Counter
+from typing import Any, ClassVar
+
+from gateway.cli.server.write_progress import WriteProgress
+
+
+class CountedConnection:
+    """Mixin for a protocol of uvicorn: counts the connections of each client address."""
+
+    _by_address: ClassVar[Counter[str]] = Counter()
+
+    transport: asyncio.Transport
+    client: tuple[str, int] | None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.address = ""
+        self.write_progress = WriteProgress()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)  # type: ignore[misc]
+        self.address = _network(self.client[0]) if self.client else ""
+        self._by_address[self.address] += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._uncount()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def _uncount(self) -> None:
+        self._by_address[self.address] -= 1
+        if not self._by_address[self.address]:
+            del self._by_address[self.address]
+
+    @property
+    def address_connections(self) -> int:
+        """Connections of the address of this one."""
+        return self._by_address[self.address]
+
+
+@functools.cache
+def counted_websocket(protocol: type[Any]) -> type[Any]:
+    """A WebSocket protocol of uvicorn whose connections are counted."""
+    return type(protocol.__name__, (CountedConnection, protocol), {})
+
+
+def _network(host: str) -> str:
+    """The host; of an IPv6 address the first 64 bits, which one client has to itself."""
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return address.packed[:8].hex()
