@@ -69,6 +69,16 @@ async def messages(socket: ClientConnection, until: str) -> list[dict[str, Any]]
     raise AssertionError(found)
 
 
+async def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
+    """The first line of the access log, which is written when a response has ended."""
+    for _ in range(500):
+        for record in caplog.records:
+            if record.name == "gateway.access":
+                return record
+        await asyncio.sleep(0.01)
+    raise AssertionError("nothing was logged")
+
+
 class TestEventStream:
     async def test_status_objects_come_up_to_the_end(self, client: httpx.AsyncClient) -> None:
         id = await submit(client)
@@ -114,6 +124,7 @@ class TestEventStream:
         async with httpx.AsyncClient(base_url=live, timeout=10) as stranger:
             with caplog.at_level(logging.DEBUG):
                 found = await events(stranger, f"/v1/videos/tasks/{id}/events?token={key}")
+                await logged(caplog)
             assert found[-1].event == "end"
             refused = await stranger.get(f"/v1/videos/tasks/{id}/events")
         assert refused.status_code == 401
@@ -274,10 +285,7 @@ class TestSocket:
             async with websockets.connect(socket_url(live, f"?token={key}")) as socket:
                 await socket.send('{"type": "ping"}')
                 await messages(socket, "pong")
-            for _ in range(500):
-                if not caplog.records:
-                    await asyncio.sleep(0.01)
-        fields = caplog.records[0].fields  # type: ignore[attr-defined]
+            fields = (await logged(caplog)).fields  # type: ignore[attr-defined]
         assert (fields["path"], fields["status"], fields["caller"]) == (SOCKET, 101, "pass-through")
 
     async def test_plain_get_is_426(self, client: httpx.AsyncClient) -> None:

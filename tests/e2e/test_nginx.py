@@ -1,5 +1,7 @@
 """The nginx sample, started for real in front of two gateways."""
 
+import asyncio
+import json
 import os
 import shutil
 import socket
@@ -9,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import httpx_sse
 import pytest
+import websockets
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
@@ -108,6 +112,24 @@ def test_form_may_be_larger_than_json(proxied: str, key: str) -> None:
         files = {"video_file_1": clip().ljust(40 * 1024 * 1024)}
         answer = client.post("/v1/videos", data={"model": "wan2.7-i2v"}, files=files, headers=bearer(key))
         assert answer.status_code == 200, answer.text
+
+
+async def test_events_come_through_the_proxy_without_delay(proxied: str, key: str) -> None:
+    async with httpx.AsyncClient(base_url=proxied, headers=bearer(key), timeout=10) as client:
+        body = {"model": "wan2.6-t2v", "prompt": "x #seconds=0.6"}
+        id = (await client.post("/v1/videos/generations", json=body)).json()["task_id"]
+        async with httpx_sse.aconnect_sse(client, "GET", f"/v1/videos/tasks/{id}/events") as source:
+            times = [(event.event, time.monotonic()) async for event in source.aiter_sse()]
+    assert [event for event, _ in times][-2:] == ["status", "end"]
+    # A proxy that gathers events passes all of them on at the end.
+    assert times[-1][1] - times[0][1] > 0.3
+
+
+async def test_socket_comes_through_the_proxy(proxied: str, key: str) -> None:
+    url = proxied.replace("http", "ws") + "/v1/videos/tasks/ws"
+    async with websockets.connect(url, additional_headers=bearer(key)) as socket, asyncio.timeout(5):
+        await socket.send('{"type": "ping"}')
+        assert json.loads(await socket.recv()) == {"type": "pong"}
 
 
 def test_request_id_is_the_same_in_proxy_and_gateway(proxied: str) -> None:
