@@ -16,6 +16,7 @@ from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import GatewayError, gateway_error
+from gateway.core.logs import GATEWAY, location_of
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
@@ -287,6 +288,9 @@ class Watches:
                         self._end(view, lambda watcher, error=error: watcher.on_error(error))  # type: ignore[misc]
                         continue
                     # It may be found again: a watcher gets no failure that the upstream has not told.
+                    task = replace(view.status.task, stale=True)
+                except Exception as error:
+                    GATEWAY.error("a watched task cannot be queried", extra={"fields": {"cause": location_of(error)}})
                     task = replace(view.status.task, stale=True)
                 self._update(view, Status(task))
         finally:

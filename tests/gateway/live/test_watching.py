@@ -181,6 +181,26 @@ class TestChanges:
         await env.clock.run(4)
         assert recorder.told == ["processing", "completed"]
 
+    async def test_unforeseen_error_is_logged_and_the_watching_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+
+        async def broken(*args: object, **options: object) -> Task:
+            raise RuntimeError("secret")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(env.watches.tasks, "status", broken)
+            await env.clock.run(4)
+        assert recorder.tasks[-1].stale
+        assert "cannot be queried" in caplog.text
+        assert "secret" not in caplog.text
+        env.provider.states[id] = finished(id)
+        await env.clock.run(4)
+        assert recorder.told[-1] == "completed"
+
     async def test_task_that_the_upstream_loses_is_watched_on(self) -> None:
         env = GatewayFixture()
         id = await submitted(env)
