@@ -283,6 +283,8 @@ class Watches:
             for view in list(group.views.values()):
                 try:
                     task = await self.tasks.status(view.caller, view.id)
+                    if _is_late(task):
+                        continue
                 except GatewayError as error:
                     if error.spec.status == 401:
                         self._end(view, lambda watcher, error=error: watcher.on_error(error))  # type: ignore[misc]
@@ -299,9 +301,6 @@ class Watches:
                 self._schedule(group, task or next(iter(group.views.values())).status.task)
 
     def _update(self, view: _View, status: Status) -> None:
-        if status.task.stale and status.task.query_error is None and not status.task.state.phase.ended:
-            # The rate limit delays its query, whose result will be told by `on_observed`.
-            return
         changed = _shown(status.task) != _shown(view.status.task)
         view.status = status
         if status.task.state.phase.ended:
@@ -378,6 +377,11 @@ class Watch(Watcher):
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+def _is_late(task: Task) -> bool:
+    """True where the rate limit delays the query of a task, whose result `on_observed` will tell."""
+    return task.stale and task.query_error is None and not task.state.phase.ended
 
 
 def _shown(task: Task) -> tuple[object, ...]:
