@@ -15,7 +15,8 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.live.outbox import Outbox
-from gateway.live.watching import Renderer, Status, Watcher, Watches
+from gateway.live.watcher import Renderer, Status, Watcher
+from gateway.live.watching import Watches
 
 HEARTBEAT_SECONDS = 15.0
 """Proxies close a connection that is silent for 30 to 60 s."""

@@ -10,7 +10,8 @@ from starlette.types import Receive
 from gateway.accounts.callers import Caller
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.live.watching import Watch, Watches
+from gateway.live.watcher import Watch
+from gateway.live.watching import Watches
 from gateway.tasks.view import Submitted, Task
 from providers.contract.tasks import Phase, TaskState
 

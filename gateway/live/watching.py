@@ -4,7 +4,6 @@ The interval is that of the task's state, its queue position and the rate limit 
 while it is slow is replaced by the newest status.
 """
 
-import asyncio
 import heapq
 import itertools
 from collections import Counter
@@ -17,6 +16,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.logs import GATEWAY, location_of
+from gateway.live.watcher import Status, Watch, Watcher
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
@@ -28,54 +28,6 @@ _GRID = 8
 """Due times are rounded down to this fraction of the interval, so that queries of one account meet in one batch."""
 _SOONEST = 0.25
 """Fraction of the interval after which a status that was already old is queried again."""
-
-Renderer = Callable[[Task], bytes]
-"""Renders a status. The same object is passed for all watchers that share the result."""
-
-
-class Status:
-    """A status for any number of watchers, rendered once by each renderer."""
-
-    __slots__ = ("_rendered", "task")
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self._rendered: dict[Renderer, bytes] = {}
-
-    def rendered(self, renderer: Renderer) -> bytes:
-        found = self._rendered.get(renderer)
-        if found is None:
-            found = self._rendered[renderer] = renderer(self.task)
-        return found
-
-
-class Watcher:
-    """Gets the statuses of one task. None of its methods may raise or block.
-
-    `on_status` of a task that has ended, `on_error` and `on_timeout` are the last ones that are called.
-    """
-
-    __slots__ = ("_view", "deadline")
-
-    def __init__(self) -> None:
-        self._view: _View | None = None
-        self.deadline = float("inf")
-        """In monotonic seconds."""
-
-    def on_status(self, status: Status) -> None:
-        """The status has changed. Nothing follows one that has ended."""
-
-    def on_error(self, error: GatewayError) -> None:
-        """The upstream rejects the credential."""
-
-    def on_timeout(self, status: Status) -> None:
-        """The deadline has passed. The task may still end."""
-
-    def on_stop(self) -> None:
-        """The process begins to stop. A watcher that should not go on to the end of its task removes itself."""
-
-    def on_sweep(self, now: float) -> None:
-        """Called every SWEEP_SECONDS. `now` is in monotonic seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +69,7 @@ class Watches:
         self.interval = 5.0
         self._views: dict[tuple[str, str], _View] = {}
         self._groups: dict[Hashable, _Group] = {}
-        self._watchers: set[Watcher] = set()
+        self._view_of: dict[Watcher, _View] = {}
         self._counted: Counter[str] = Counter()
         self._due: list[tuple[float, int, _Group]] = []
         self._numbers = itertools.count()
@@ -128,7 +80,7 @@ class Watches:
 
     def __len__(self) -> int:
         """The number of watchers."""
-        return len(self._watchers)
+        return len(self._view_of)
 
     # --- watchers ------------------------------------------------------------------------------------------------
 
@@ -168,11 +120,10 @@ class Watches:
             return view.status
         if not view.watchers:
             self._register(view)
-        watcher._view = view
         if seconds is not None:
             watcher.deadline = self._clock.monotonic() + seconds
         view.watchers.add(watcher)
-        self._watchers.add(watcher)
+        self._view_of[watcher] = view
         if not self._is_sweeping:
             self._is_sweeping = True
             self._clock.later(SWEEP_SECONDS, self._sweep)
@@ -180,8 +131,7 @@ class Watches:
 
     def remove(self, watcher: Watcher) -> None:
         """Remove a watcher. Idempotent. A task without watchers is not queried any more."""
-        view, watcher._view = watcher._view, None
-        self._watchers.discard(watcher)
+        view = self._view_of.pop(watcher, None)
         if view is not None:
             view.watchers.discard(watcher)
             if not view.watchers:
@@ -203,7 +153,7 @@ class Watches:
     def stop(self) -> None:
         """End the event streams, since the process begins to stop, and accept no new ones. Idempotent."""
         self._is_stopping = True
-        for watcher in list(self._watchers):
+        for watcher in list(self._view_of):
             watcher.on_stop()
 
     # --- views ---------------------------------------------------------------------------------------------------
@@ -318,65 +268,15 @@ class Watches:
 
     def _sweep(self) -> None:
         now = self._clock.monotonic()
-        for watcher in list(self._watchers):
-            view = watcher._view
-            if view is not None and watcher.deadline <= now:
+        for watcher, view in list(self._view_of.items()):
+            if watcher.deadline <= now and watcher in self._view_of:
                 self.remove(watcher)
                 watcher.on_timeout(view.status)
             else:
                 watcher.on_sweep(now)
-        self._is_sweeping = bool(self._watchers)
+        self._is_sweeping = bool(self._view_of)
         if self._is_sweeping:
             self._clock.later(SWEEP_SECONDS, self._sweep)
-
-
-class Watch(Watcher):
-    """An asynchronous iterator over the statuses of a task, always the newest one. It ends with the task, at the
-    deadline and when it is stopped. It raises GatewayError (401) where the upstream rejects the credential."""
-
-    __slots__ = ("_error", "_is_over", "_next", "_waiting")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._next: Task | None = None
-        self._is_over = False
-        self._error: GatewayError | None = None
-        self._waiting: asyncio.Future[None] | None = None
-
-    def __aiter__(self) -> "Watch":
-        return self
-
-    async def __anext__(self) -> Task:
-        while self._next is None:
-            if self._error is not None:
-                raise self._error
-            if self._is_over:
-                raise StopAsyncIteration
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        task, self._next = self._next, None
-        return task
-
-    def stop(self) -> None:
-        """End the iteration, after the status that has not been read yet."""
-        self._is_over = True
-        self._wake()
-
-    def on_status(self, status: Status) -> None:
-        self._next = status.task
-        self._is_over = self._is_over or status.task.state.phase.ended
-        self._wake()
-
-    def on_error(self, error: GatewayError) -> None:
-        self._error = error
-        self._wake()
-
-    def on_timeout(self, status: Status) -> None:
-        self.stop()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 def _is_late(task: Task) -> bool:

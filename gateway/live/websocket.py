@@ -16,7 +16,8 @@ from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.live.outbox import Outbox
-from gateway.live.watching import Renderer, Status, Watcher, Watches
+from gateway.live.watcher import Renderer, Status, Watcher
+from gateway.live.watching import Watches
 
 MAX_TASKS = 500
 """Tasks that one connection watches at most."""

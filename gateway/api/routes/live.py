@@ -21,7 +21,7 @@ from gateway.api.services import services_of
 from gateway.core import metrics
 from gateway.core.localization import Language, localize
 from gateway.core.messages import TIMED_OUT
-from gateway.live import watching
+from gateway.live import watcher
 from gateway.live.sse import EventRenderers, EventStream
 from gateway.live.websocket import SocketSession
 
@@ -116,14 +116,14 @@ def _last_id(request: Request) -> int:
 
 
 @cache
-def _json(renderer: Renderer, language: Language, type: str = "") -> watching.Renderer:
+def _json(renderer: Renderer, language: Language, type: str = "") -> watcher.Renderer:
     """A renderer to bytes: the same object for all streams, so that they share its results."""
     extra = {"type": type} if type else {}
     return lambda task: orjson.dumps(extra | renderer(task, language))
 
 
 @cache
-def _timeout_json(renderer: Renderer, language: Language, type: str = "") -> watching.Renderer:
+def _timeout_json(renderer: Renderer, language: Language, type: str = "") -> watcher.Renderer:
     extra = {"type": type} if type else {}
     message = {"message": localize(TIMED_OUT, language)}
     return lambda task: orjson.dumps(extra | renderer(task, language) | message)

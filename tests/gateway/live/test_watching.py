@@ -5,7 +5,7 @@ import pytest
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
 from gateway.core.settings import LiveSettings
-from gateway.live.watching import Status, Watcher
+from gateway.live.watcher import Status, Watcher
 from gateway.tasks.view import Task
 from providers.contract.errors import ErrorKind
 from providers.contract.tasks import Phase, Queue, TaskState
