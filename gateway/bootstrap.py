@@ -333,6 +333,8 @@ def _warnings(settings: Settings, accounts: int, registry: Registry) -> Iterator
     unknown = _unknown_names(settings)
     if unknown:
         yield logging.WARNING, f"[api] hold_submits names keys that are not configured: {', '.join(unknown)}"
+    if settings.archive_url is None and settings.archive.follow:
+        yield logging.WARNING, "[archive] follow has no effect: ARCHIVE_URL is not set"
     if accounts and not settings.keys:
         yield logging.WARNING, "accounts are configured but no keys to use them: set GATEWAY_KEYS=name:gw-…"
     if accounts and settings.admin_key is None:

@@ -172,6 +172,12 @@ def test_former_setting_names_are_logged_in_one_line(caplog: pytest.LogCaptureFi
     assert "dashscope_base_url is [providers.dashscope] base_url" in line
 
 
+def test_setting_without_effect_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings.model_construct(archive=ArchiveSettings(follow=True))
+    build_services(settings, build_process_state(settings, TestClock()))
+    assert "[archive] follow has no effect: ARCHIVE_URL is not set" in caplog.messages
+
+
 def test_rate_limits_are_those_of_the_settings() -> None:
     process = build_process_state(Settings.model_construct(), TestClock())
     build_services(Settings.model_construct(), process)
