@@ -71,9 +71,10 @@ async function follow(record) {
       try {
         for await (const { event, data } of events(`v1/videos/tasks/${encodeURIComponent(record.id)}/events`, { signal })) {
           failures = 0;
+          // After the last event, "end" or "reconnect", the gateway closes the stream.
           if (event === "status" || event === "end") store.apply(record.local, JSON.parse(data));
-          if (event === "timeout") return void late(record);
-          if (event === "end" || event === "reconnect") break;
+          if (event === "timeout") return late(record);
+          if (event === "error") throw new ApiError(200, JSON.parse(data).error);
         }
       } catch (error) {
         if (signal.aborted || !handled(error, record)) return;
@@ -88,11 +89,14 @@ async function follow(record) {
 /** Whether the stream is worth another try. */
 function handled(error, record) {
   if (error instanceof ApiError) {
-    if (error.status === 401) return refuse(error);
-    if (error.code === "task_not_found") return void store.apply(record.local, { status: "gone" });
-    if (error.away) return void setAway(error) ?? true;
-    // No such path here, or as many streams as this gateway allows.
-    if (error.status === 404 || error.status === 405 || error.status === 501) streaming = false;
+    if (error.away) {
+      setAway();
+      return true;
+    }
+    if (error.code === "invalid_api_key") refuse(error);
+    else if (error.code === "task_not_found") store.apply(record.local, { status: "gone" });
+    else if (error.status === 404 || error.status === 405 || error.status === 501) streaming = false;
+    // As many streams as this gateway allows, or an upstream that is in trouble: polls tell more.
     else pollOnly.add(record.local);
     return false;
   }
@@ -111,7 +115,6 @@ function late(record) {
 function refuse(error) {
   stop();
   refused.emit(error);
-  return false;
 }
 
 /** Polls everything that has no stream, for as long as the page lives. */
@@ -130,7 +133,7 @@ export async function pollForever() {
       await Promise.race([pause(slow ? POLL_MS.late : wait), added(due, woken)]);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.away) setAway(error);
+      if (error.away) setAway();
       else if (error.status === 401) refuse(error);
       else await pause(Math.max(error.retryAfter * 1000, POLL_MS.usual));
     }

@@ -217,7 +217,8 @@ async function start() {
   languageChanged.on(async () => {
     form.render();
     // Messages of the gateway come in the language they were asked in.
-    const records = store.all().filter((record) => record.id && record.state !== "gone").slice(0, 100);
+    follow.restart();
+    const records = store.all().filter((record) => record.id && record.state === "failed").slice(0, 100);
     if (records.length) await follow.poll(records).catch(complain);
   });
   follow.refused.on((error) => complain(error));

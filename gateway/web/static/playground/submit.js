@@ -38,7 +38,8 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
     resolution: fields.resolution ?? "",
     duration: fields.duration ?? null,
     hasFiles: given.some(([, value]) => typeof value !== "string"),
-    draft: { ...draft, inputs: draft.inputs.filter((item) => item.address).map((item) => ({ ...item })) },
+    // A copy: the form goes on changing its own.
+    draft: structuredClone({ ...draft, inputs: draft.inputs.filter((item) => item.address) }),
     thumbnail,
   });
   try {

@@ -1,0 +1,253 @@
+"""What people do in the playground, in a real browser, to the end: submit, watch, play, come back."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Page, Route
+
+from gateway.app import create_app
+from gateway.cli.server.background import BackgroundServer
+from providers.sandbox.server import SandboxServer
+from tests.e2e.conftest import FastClock
+from tests.gateway.web.conftest import OpenPage, card_in, choose_model, gateway_settings, new_key, submit, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PICTURE = Path("providers/sandbox/pictures/cat.jpg").absolute()
+WATCH_PROGRESS = """
+window.seen = [];
+new MutationObserver(() => {
+  const bar = document.querySelector("[role=progressbar]");
+  if (bar) window.seen.push(Number(bar.ariaValueNow));
+}).observe(document.querySelector("#tasks-list"), { subtree: true, childList: true, attributes: true });
+"""
+STORED = "Object.keys(localStorage).filter((name) => /key|tasks|draft/.test(name))"
+
+
+async def test_first_visit_makes_and_plays_a_video(open_page: OpenPage) -> None:
+    async with open_page(key=None) as page:
+        await page.click("text=Use a sample key")
+        await page.click(".example >> nth=0")
+        await page.evaluate(WATCH_PROGRESS)
+        await page.press("#prompt", "Control+Enter")
+        await card_in(page, "completed")
+        assert await page.title() == "✓ ready · video-gateway"
+        seen = await page.evaluate("window.seen")
+        assert seen == sorted(seen) and seen
+        assert "Ready: A paper boat" in await page.inner_text("#live")
+        await page.click("[data-action=play]")
+        await until(page, "document.querySelector('.stage video').currentTime > 0.05")
+        assert await page.evaluate("document.querySelector('.stage video').muted")
+
+
+async def test_picture_becomes_a_first_frame(open_page: OpenPage, upstream: SandboxServer) -> None:
+    key = new_key()
+    async with open_page(key=key) as page:
+        await choose_model(page, "wan2.6-i2v")
+        await page.set_input_files("#media-files", PICTURE)
+        assert await page.input_value(".thumb select") == "first_frame"
+        await submit(page, "it wakes up", "wan2.6-i2v")
+        await card_in(page, "completed")
+        (body,) = upstream.sandbox.bodies("dashscope", key.partition(",")[2])
+        assert body["input"]["img_url"].startswith(("oss://", "data:image/jpeg"))
+
+
+async def test_reload_in_the_middle_goes_on(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "a long way #seconds=1.5")
+        await card_in(page, "processing")
+        await page.reload()
+        assert await (await card_in(page, "processing")).query_selector("[role=progressbar]")
+        await card_in(page, "completed")
+
+
+async def test_task_of_another_browser_is_found(open_page: OpenPage, gateway_url: str) -> None:
+    key = new_key()
+    async with httpx.AsyncClient(base_url=gateway_url, headers={"Authorization": f"Bearer {key}"}) as client:
+        body = {"model": "wan2.6-t2v", "prompt": "from elsewhere #seconds=1.5"}
+        submitted = (await client.post("/v1/videos/generations", json=body)).raise_for_status()
+        while True:
+            listed = (await client.get("/v1/videos/tasks?status=unfinished")).raise_for_status().json()["data"]
+            if listed:
+                break
+            await asyncio.sleep(0.02)
+    assert submitted.json()["status"] == "pending"
+    async with open_page(key=key) as page:
+        await card_in(page, "processing")
+        await card_in(page, "completed")
+
+
+async def test_gateway_that_restarts_is_found_again(open_page: OpenPage, upstream: SandboxServer) -> None:
+    settings = gateway_settings(upstream)
+    with BackgroundServer(create_app(settings, clock=FastClock())) as first:
+        port = int(first.url.rpartition(":")[2])
+        opened = open_page(url=first.url, expected_errors=("net::ERR_",))
+        page = await opened.__aenter__()
+        await submit(page, "patience #seconds=3")
+        await card_in(page, "processing")
+    await page.wait_for_selector("body.away .banner.warning")
+    with BackgroundServer(create_app(settings, clock=FastClock()), port=port):
+        await page.wait_for_selector("body:not(.away)")
+        await card_in(page, "completed")
+        assert await page.query_selector(".banner.warning") is None
+        await opened.__aexit__(None, None, None)
+
+
+async def test_page_that_loads_while_the_gateway_goes_away_recovers(open_page: OpenPage) -> None:
+    async with open_page(expected_errors=("net::ERR_",)) as page:
+        await page.route("**/v1/models", _abort)
+        await page.reload()
+        await page.wait_for_selector("#submit:not([disabled])", state="attached")
+        await card_in_empty(page)
+
+
+async def card_in_empty(page: Page) -> None:
+    await page.wait_for_selector("#tasks-empty .example >> nth=2")
+
+
+async def _abort(route: Route) -> None:
+    await route.abort()
+    await route.request.frame.page.unroute("**/v1/models")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "then try again"), ("zh", "内容违规")], ids=["english", "chinese"]
+)
+async def test_failure_says_what_happened(open_page: OpenPage, language: str, words: str) -> None:
+    async with open_page(language=language) as page:
+        await submit(page, "no way #fail=DataInspectionFailed")
+        card = await card_in(page, "failed")
+        assert words in await (await card.query_selector(".task-say")).inner_text()
+        assert await (await card.query_selector(".task-actions button")).get_attribute("data-action") == "again"
+
+
+async def test_switch_of_the_language_translates_everything(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "no way #fail=DataInspectionFailed")
+        await card_in(page, "failed")
+        await page.click("#language-button")
+        await page.wait_for_selector(".task-say:has-text('内容违规')")
+        assert await page.get_attribute("html", "lang") == "zh-CN"
+        assert await page.input_value("#prompt") == "no way #fail=DataInspectionFailed"
+        # What the page itself says is Chinese now; prompts, models and names stay.
+        for selector in ("label", "legend", "summary", ".chip", "#submit .submit-line", "h2"):
+            for text in await page.locator(f"{selector}:visible").all_inner_texts():
+                assert any("一" <= character <= "鿿" for character in text) or not text.strip("0123456789:p% s"), text
+
+
+async def test_waiting_task_can_be_cancelled(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "never begins #pending")
+        await card_in(page, "pending")
+        await page.click("[data-action=cancel]")
+        await card_in(page, "cancelled")
+
+
+async def test_again_restores_the_whole_form(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await choose_model(page, "jimeng-video-3.0-pro")
+        await page.set_input_files("#media-files", PICTURE)
+        await page.click("summary:has-text('Describe the shot')")
+        await page.select_option("#shot-lighting", "soft")
+        await page.check("input[name=duration][value='10']", force=True)
+        await submit(page, "a cat", "jimeng-video-3.0-pro")
+        await card_in(page, "completed")
+        await choose_model(page, "wan2.6-t2v")
+        await page.fill("#prompt", "something else")
+        await page.select_option("#shot-lighting", "")
+        await page.click("[data-action=again]")
+        assert await page.input_value("#prompt") == "a cat"
+        assert await page.inner_text("#submit small") == "jimeng-video-3.0-pro · 10 s · 1080p"
+        assert await page.input_value("#shot-lighting") == "soft"
+        assert await page.input_value(".thumb select") == "first_frame"
+
+
+async def test_download_comes_through_the_gateway(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "keep this")
+        await card_in(page, "completed")
+        async with page.expect_download() as download:
+            await page.click("[data-action=download]")
+        path = await (await download.value).path()
+        assert path.read_bytes()[4:8] == b"ftyp"
+
+
+async def test_lost_answer_is_never_charged_twice(open_page: OpenPage, upstream: SandboxServer) -> None:
+    key, keys = new_key(), []
+
+    async def lose_first(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            return await route.continue_()
+        await route.fetch()
+        return await route.abort()
+
+    async with open_page(key=key, expected_errors=("net::ERR_",)) as page:
+        await page.route("**/v1/videos/generations", lose_first)
+        await submit(page, "once only", "jimeng-video-3.0-fast")
+        await card_in(page, "unconfirmed")
+        await page.click("#submit")
+        await card_in(page, "completed")
+        assert await page.locator(".task").count() == 1
+    assert keys[0] == keys[1]
+    assert upstream.sandbox.submits("jimeng", key.partition(",")[0]) == 1
+
+
+async def test_polls_where_events_are_cut(open_page: OpenPage) -> None:
+    async def no_events(route: Route) -> None:
+        error = {"error": {"code": "not_found", "message": "no such path"}}
+        await route.fulfill(status=404, content_type="application/json", body=json.dumps(error))
+
+    async with open_page(expected_errors=("404",)) as page:
+        await page.route("**/events", no_events)
+        await submit(page, "in the old way #seconds=0.6")
+        await submit(page, "and one more #seconds=0.6")
+        await page.wait_for_selector(".task[data-state=completed] >> nth=1")
+
+
+async def test_many_tasks_share_few_connections(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        open_streams: set[str] = set()
+        most = 0
+
+        def on_request(url: str) -> None:
+            nonlocal most
+            if url.endswith("/events"):
+                open_streams.add(url)
+                most = max(most, len(open_streams))
+
+        page.on("request", lambda request: on_request(request.url))
+        page.on("requestfinished", lambda request: open_streams.discard(request.url))
+        page.on("requestfailed", lambda request: open_streams.discard(request.url))
+        await choose_model(page, "wan2.6-t2v")
+        for number in range(5):
+            await submit(page, f"number {number} #seconds=1")
+        await page.wait_for_selector(".task[data-state=completed] >> nth=4")
+        assert 1 <= most <= 3
+
+
+async def test_forgotten_key_leaves_nothing(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "a secret plan")
+        await card_in(page, "completed")
+        await until(page, f"{STORED}.length === 3")
+        await page.click("#key-button")
+        await page.click("#key-panel button:has-text('Forget')")
+        await page.wait_for_selector("#welcome-key")
+        await page.reload()
+        await page.wait_for_selector("#welcome-key")
+        stored = await page.evaluate("JSON.stringify({...localStorage})")
+        assert "secret" not in stored and "sk-" not in stored
+
+
+async def test_key_that_is_not_remembered_stays_in_the_page(open_page: OpenPage) -> None:
+    async with open_page(key=None) as page:
+        await page.click("label.switch:has-text('Remember')")
+        await page.fill("#welcome-key", new_key())
+        await page.press("#welcome-key", "Enter")
+        await submit(page, "leave no trace")
+        await card_in(page, "completed")
+        assert await page.evaluate(STORED) == []
