@@ -47,11 +47,7 @@ def uses_sandbox(settings: Settings) -> bool:
 
 def _default_models(settings: Settings) -> list[str]:
     """The models for a text alone, the preferred one first."""
-    return [
-        name
-        for spec in registry.PROVIDERS
-        for name in spec.default_models(settings.provider(spec)).text
-    ]
+    return [name for spec in registry.PROVIDERS for name in spec.default_models(settings.provider(spec)).text]
 
 
 def _shot_terms() -> dict[str, Any]:

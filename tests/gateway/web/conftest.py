@@ -96,8 +96,11 @@ def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> Op
         """`key` None opens the page without one, "" with a new one. `expected_errors` are what the console may say."""
         kept = [] if key is None else [{"name": "video-gateway.key", "value": json.dumps(key or new_key())}]
         origin = {"origin": url, "localStorage": [*kept, {"name": "video-gateway.language", "value": language}]}
-        options = {"viewport": {"width": 1280, "height": 800}, "storage_state": {"cookies": [], "origins": [origin]}} | options
-        context = await browser.new_context(**options)
+        defaults: dict[str, Any] = {
+            "viewport": {"width": 1280, "height": 800},
+            "storage_state": {"cookies": [], "origins": [origin]},
+        }
+        context = await browser.new_context(**defaults | options)
         context.set_default_timeout(TIMEOUT_MS)
         watch = _Watch(context, (url, upstream.url), expected_errors)
         try:
@@ -151,6 +154,7 @@ async def card_in(page: Page, state: str) -> Any:
 
 
 async def until(page: Page, expression: str) -> None:
-    """Wait until a JavaScript expression is true. Playwright's own way compiles text, which the page's policy forbids."""
+    """Wait until a JavaScript expression is true. Playwright's own way compiles text, which the page's policy
+    forbids."""
     check = f"done => {{ const check = () => (({expression}) ? done() : requestAnimationFrame(check)); check(); }}"
     await asyncio.wait_for(page.evaluate(f"new Promise({check})"), TIMEOUT_MS / 1000)

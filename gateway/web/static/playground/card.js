@@ -16,6 +16,13 @@ const STATES = {
   cancelled: ["cancel", "", "state.cancelled"],
   unconfirmed: ["alert", "warning", "state.unconfirmed"],
 };
+/** Prompts that are too long for two lines unfold. Observed, since asking would lay the page out each time. */
+const folding = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (!target.classList.contains("open")) target.more.hidden = target.scrollHeight <= target.clientHeight + 2;
+  }
+});
+
 const SURE_PERCENT = 15;
 /** Most messages of the gateway end with what to do now. */
 const SAYS_WHAT_TO_DO = /请|try|check|change|use/i;
@@ -46,6 +53,8 @@ export class Card {
       more.setAttribute("aria-expanded", String(open));
       setText(more, t(open ? "task.less" : "task.more"));
     });
+    prompt.more = more;
+    folding.observe(prompt);
     const bar = h("div.bar", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, h("div.bar-fill"));
     const percent = h("span.percent", { "aria-hidden": "true" });
     this.#parts = { prompt, more, bar, percent, progress: h("div.progress", {}, bar, percent), chip: h("span.chip"), say: h("p.task-say"), hint: h("p.meta"), meta: h("p.task-meta"), buttons: h("div.task-actions") };
@@ -64,10 +73,7 @@ export class Card {
     this.element.classList.toggle("running", running);
     this.element.dataset.state = state;
     setText(prompt, record.prompt || t("task.found"));
-    if (!prompt.classList.contains("open")) {
-      more.hidden = prompt.scrollHeight <= prompt.clientHeight + 2;
-      setText(more, t("task.more"));
-    }
+    setText(more, t(prompt.classList.contains("open") ? "task.less" : "task.more"));
     this.stage.update(record);
     progress.hidden = !running;
     const done = record.progress ?? 0;

@@ -25,7 +25,8 @@ function partOf(param) {
 
 /** `[{field, message, allowed}]` of an ApiError; `field` is "" for what concerns no field. */
 export function problemsOf(error) {
-  const pieces = error.message.split(/；(?=[\w.[\]]+：)|; (?=[\w.[\]]+: )/);
+  // "; allowed: …" belongs to the field before it.
+  const pieces = error.message.split(/；(?=[\w.[\]]+：)|; (?!allowed: |supported: )(?=[\w.[\]]+: )/);
   return pieces.map((piece) => {
     const named = /^([\w.[\]]+)(?:：|: )/.exec(piece);
     const param = named?.[1] ?? error.param;

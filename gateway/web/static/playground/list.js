@@ -33,6 +33,7 @@ export class TaskList {
       this.#empty = "";
       this.#showTools();
       this.show();
+      for (const [local, card] of this.#cards) card.update(store.get(local));
     });
     setInterval(() => this.#tick(), 1000);
     this.#showTools();
@@ -61,15 +62,10 @@ export class TaskList {
       this.#cards.delete(local);
     }
     records.forEach((record, index) => {
-      let card = this.#cards.get(record.local);
-      if (card) card.update(record);
-      else this.#cards.set(record.local, (card = new Card(record, this.#actions)));
+      const card = this.#cards.get(record.local) ?? new Card(record, this.#actions);
+      this.#cards.set(record.local, card);
       const there = this.#list.children[index];
-      if (there !== card.element) {
-        this.#list.insertBefore(card.element, there ?? null);
-        // Only what is in the page tells whether its text is too long.
-        card.update(record);
-      }
+      if (there !== card.element) this.#list.insertBefore(card.element, there ?? null);
     });
     this.#showFiltered();
     this.#showCounts();
