@@ -24,6 +24,16 @@ new MutationObserver(() => {
   if (bar) window.seen.push(Number(bar.ariaValueNow));
 }).observe(document.querySelector("#tasks-list"), { subtree: true, childList: true, attributes: true });
 """
+KEPT_FILES = """
+new Promise((resolve, reject) => {
+  const opening = indexedDB.open("video-gateway");
+  opening.onerror = reject;
+  opening.onsuccess = () => {
+    const counting = opening.result.transaction("inputs").objectStore("inputs").count();
+    counting.onsuccess = () => resolve(counting.result);
+  };
+})
+"""
 STORED = "Object.keys(localStorage).filter((name) => /key|tasks|draft/.test(name))"
 
 
@@ -165,6 +175,32 @@ async def test_again_restores_the_whole_form(open_page: OpenPage) -> None:
         assert await page.input_value(".thumb select") == "first_frame"
 
 
+async def test_pictures_are_there_again_after_a_reload(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await choose_model(page, "wan2.6-i2v")
+        await page.set_input_files("#media-files", PICTURE)
+        await submit(page, "it wakes up", "wan2.6-i2v")
+        await card_in(page, "completed")
+        await page.reload()
+        await page.click("[data-action=again]")
+        assert await page.input_value(".thumb select") == "first_frame"
+        assert PICTURE.name in await page.inner_text(".thumb-name")
+        await until(page, "document.querySelector('.thumb img').naturalWidth > 0")
+
+
+async def test_two_tabs_show_the_same_tasks(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        other = await page.context.new_page()
+        await other.goto(page.url)
+        await other.wait_for_selector("html[data-ready]")
+        await submit(page, "seen from both sides #seconds=0.8")
+        await card_in(other, "processing")
+        await card_in(other, "completed")
+        await card_in(page, "completed")
+        await page.click("#clear-finished")
+        await other.wait_for_selector(".example")
+
+
 async def test_download_comes_through_the_gateway(open_page: OpenPage) -> None:
     async with open_page() as page:
         await submit(page, "keep this")
@@ -231,7 +267,10 @@ async def test_many_tasks_share_few_connections(open_page: OpenPage) -> None:
 
 async def test_forgotten_key_leaves_nothing(open_page: OpenPage) -> None:
     async with open_page() as page:
-        await submit(page, "a secret plan")
+        await choose_model(page, "wan2.6-i2v")
+        await page.set_input_files("#media-files", PICTURE)
+        await submit(page, "a secret plan", "wan2.6-i2v")
+        assert await page.evaluate(KEPT_FILES) == 1
         await card_in(page, "completed")
         await until(page, f"{STORED}.length === 3")
         await page.click("#key-button")
@@ -241,6 +280,8 @@ async def test_forgotten_key_leaves_nothing(open_page: OpenPage) -> None:
         await page.wait_for_selector("#welcome-key")
         stored = await page.evaluate("JSON.stringify({...localStorage})")
         assert "secret" not in stored and "sk-" not in stored
+        while await page.evaluate(KEPT_FILES):
+            await asyncio.sleep(0.02)
 
 
 async def test_key_that_is_not_remembered_stays_in_the_page(open_page: OpenPage) -> None:

@@ -101,7 +101,7 @@ export class Card {
     if (state === "completed") return "";
     if (state === "unconfirmed") return t("task.unconfirmed");
     if (state === "gone") return t("task.gone");
-    if (state === "sending") return record.hasFiles ? t("task.uploading") : t("task.sending");
+    if (state === "sending") return record.hasInputs ? t("task.uploading") : t("task.sending");
     if (state === "failed" || state === "cancelled") return record.error || t("state.failed");
     const age = (Date.now() - record.seenAt) / 1000;
     if (record.stale && age > STALE_SECONDS) return t("task.stale", { age: span(age) });

@@ -41,8 +41,8 @@ export class Form {
     this.render();
   }
 
-  get draft() {
-    return this.#draft;
+  get hasModels() {
+    return this.#models.length > 0;
   }
 
   /** The models of the key; the form keeps its own where the key still has it. */
@@ -126,6 +126,7 @@ export class Form {
     if (!quiet) {
       picker.show(this.#models, model);
       media.element.hidden = !model;
+      if (!model) for (const part of [choices, folds]) part.replaceChildren();
       if (model) {
         media.show(model);
         this.#fit();

@@ -28,12 +28,14 @@ export class TaskList {
     this.#site = site;
     this.#actions = actions;
     this.#onExample = onExample;
-    store.changed.on((local) => (local && this.#cards.has(local) ? this.#updateOne(local) : this.show()));
+    store.changed.on((local) => {
+      if (local && this.#cards.has(local)) this.#updateOne(local);
+      else this.show({ all: !local });
+    });
     languageChanged.on(() => {
       this.#empty = "";
       this.#showTools();
-      this.show();
-      for (const [local, card] of this.#cards) card.update(store.get(local));
+      this.show({ all: true });
     });
     setInterval(() => this.#tick(), 1000);
     this.#showTools();
@@ -52,8 +54,8 @@ export class TaskList {
     this.#showCounts();
   }
 
-  /** Cards for all tasks, in their order; cards that stay keep their element. */
-  show() {
+  /** Cards for all tasks, in their order; those that stay keep their element, and are updated only with `all`. */
+  show({ all = false } = {}) {
     const records = store.all();
     const present = new Set(records.map((record) => record.local));
     for (const [local, card] of this.#cards) {
@@ -63,6 +65,7 @@ export class TaskList {
     }
     records.forEach((record, index) => {
       const card = this.#cards.get(record.local) ?? new Card(record, this.#actions);
+      if (all && this.#cards.has(record.local)) card.update(record);
       this.#cards.set(record.local, card);
       const there = this.#list.children[index];
       if (there !== card.element) this.#list.insertBefore(card.element, there ?? null);

@@ -4,6 +4,7 @@ import { ApiError, call, json } from "../shared/api.js";
 import { find, h, icon, setText } from "../shared/dom.js";
 import { addTexts, language, languageChanged, setLanguage, t, translate } from "../shared/i18n.js";
 import { THEMES, setTheme, theme } from "../shared/theme.js";
+import { forgetFiles, inputsOfTask } from "./files.js";
 import * as follow from "./follow.js";
 import { Form } from "./form.js";
 import { currentKey, keyChanged, keyTag, mountKey } from "./key.js";
@@ -11,7 +12,6 @@ import { TaskList } from "./list.js";
 import { announce, mountNotifications } from "./notify.js";
 import { hasExpired, videoFile } from "./stage.js";
 import * as store from "./store.js";
-import { inputsFor } from "./submit.js";
 import en from "./texts.en.js";
 import zh from "./texts.zh.js";
 
@@ -93,12 +93,13 @@ function actionsFor(form) {
     link: (record) => copy(record.result.url),
     id: (record) => copy(record.id),
     remove: (record) => store.remove((one) => one.local === record.local),
-    again: (record) => {
-      const kept = inputsFor(record.local);
-      const inputs = kept.length ? kept.map((item) => ({ ...item, wanted: item.role, preview: item.file ? URL.createObjectURL(item.file) : "" })) : (record.draft.inputs ?? []).map((item) => ({ ...item, wanted: item.role, preview: "" }));
-      form.restore(record.draft, inputs);
-      if (record.hasFiles && !kept.length) brief(t("task.files_gone"));
+    again: async (record) => {
+      const kept = await inputsOfTask(record.local);
+      const preview = (item) => (item.file ? URL.createObjectURL(item.file) : "");
+      form.restore(record.draft, kept.map((item) => ({ ...item, wanted: item.role, preview: preview(item) })));
+      if (record.hasInputs && !kept.length) brief(t("task.files_gone"));
       showView("create");
+      form.focusPrompt();
     },
     download: (record) => busy(record, "download", async () => {
       const file = URL.createObjectURL(await videoFile(record));
@@ -210,6 +211,7 @@ async function start() {
   new TaskList(site, { actions: actionsFor(form), onExample: (text) => (showView("create"), form.setPrompt(text)) });
   mountKey(site, () => {
     store.clear();
+    forgetFiles();
     form.clear();
   });
   mountKeys(form);
@@ -225,10 +227,10 @@ async function start() {
   follow.awayChanged.on((away) => {
     document.body.classList.toggle("away", away);
     notice("away", away ? banner("warning", "alert", t("page.away")) : null);
-    if (!away && find("#submit").disabled) useKey(form);
+    if (!away && !form.hasModels) useKey(form);
   });
   keyChanged.on(() => useKey(form));
-  addEventListener("storage", (event) => event.key === null && location.reload());
+  forgetFiles((local) => !store.get(local));
   follow.pollForever();
   await useKey(form);
   document.documentElement.dataset.ready = "";

@@ -1,7 +1,7 @@
 // The tasks of this browser, newest first, kept between visits. One record for each task.
 
 import { Signal } from "../shared/dom.js";
-import { load, save } from "../shared/storage.js";
+import { load, save, storageName } from "../shared/storage.js";
 
 const MAX_KEPT = 200;
 const ENDED = new Set(["completed", "failed", "gone"]);
@@ -101,6 +101,24 @@ export function clear() {
   save("tasks", records);
   changed.emit();
 }
+
+/** Another tab of this browser has written its tasks: take over what it knows more of. */
+function merge(theirs) {
+  const byLocal = new Map(theirs.map((record) => [record.local, record]));
+  const mine = records.filter((record) => byLocal.has(record.local) || !ended(record));
+  for (const record of mine) {
+    const their = byLocal.get(record.local);
+    if (their && (their.seenAt ?? 0) > (record.seenAt ?? 0)) Object.assign(record, their);
+  }
+  const known = new Set(mine.map((record) => record.local));
+  records = [...mine, ...theirs.filter((record) => !known.has(record.local))];
+  records.sort((one, other) => other.created - one.created);
+  changed.emit();
+}
+
+addEventListener("storage", (event) => {
+  if (event.key === storageName("tasks") && event.newValue) merge(JSON.parse(event.newValue));
+});
 
 /** Written at most once in a while: there may be many tasks with many changes. */
 function keep() {

@@ -1,6 +1,7 @@
 // Sends what the form says. One submit has one Idempotency-Key, also when it is sent again.
 
 import { ApiError, json, uuid } from "../shared/api.js";
+import { keepInputs } from "./files.js";
 import { encode, fieldsOf, inputsOf } from "./request.js";
 import { compose } from "./shot.js";
 import * as store from "./store.js";
@@ -8,14 +9,8 @@ import * as store from "./store.js";
 // Pictures take their time over a slow line.
 const TIMEOUT_MS = 300_000;
 
-/** Files of submits by task, while this page lives: storage of browsers is too small for them. */
-const inputs = new Map();
 /** The submit that failed last: the same request gets the same Idempotency-Key. */
 let failed = null;
-
-export function inputsFor(local) {
-  return inputs.get(local) ?? [];
-}
 
 /** Submit a draft. The task is in the store at once, and out of it again where the gateway refuses the submit.
  * Returns the answer; raises ApiError. */
@@ -26,7 +21,7 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
   const idempotencyKey = failed?.fingerprint === fingerprint ? failed.idempotencyKey : uuid();
   if (failed?.fingerprint === fingerprint && failed.local) store.remove((record) => record.local === failed.local);
   const local = uuid();
-  inputs.set(local, draft.inputs.map((item) => ({ ...item })));
+  keepInputs(local, draft.inputs.filter((item) => item.role));
   store.add({
     local,
     state: "sending",
@@ -37,9 +32,9 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
     ratio: fields.ratio ?? "",
     resolution: fields.resolution ?? "",
     duration: fields.duration ?? null,
-    hasFiles: given.some(([, value]) => typeof value !== "string"),
+    hasInputs: given.length > 0,
     // A copy: the form goes on changing its own.
-    draft: structuredClone({ ...draft, inputs: draft.inputs.filter((item) => item.address) }),
+    draft: structuredClone({ ...draft, inputs: [] }),
     thumbnail,
   });
   try {

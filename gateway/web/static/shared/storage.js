@@ -4,6 +4,11 @@ const PREFIX = "video-gateway.";
 const PRIVATE = new Set(["key", "tasks", "draft"]);
 const memory = new Map();
 
+/** What a value is called in the storage, for events of other tabs. */
+export function storageName(name) {
+  return PREFIX + name;
+}
+
 function stored(name) {
   try {
     return localStorage.getItem(PREFIX + name);
