@@ -280,8 +280,7 @@ async def test_forgotten_key_leaves_nothing(open_page: OpenPage) -> None:
         await page.wait_for_selector("#welcome-key")
         stored = await page.evaluate("JSON.stringify({...localStorage})")
         assert "secret" not in stored and "sk-" not in stored
-        while await page.evaluate(KEPT_FILES):
-            await asyncio.sleep(0.02)
+        assert await page.evaluate(KEPT_FILES) == 0
 
 
 async def test_key_that_is_not_remembered_stays_in_the_page(open_page: OpenPage) -> None:

@@ -90,10 +90,10 @@ export function mountKey(site, onForget) {
     button.replaceChildren(icon("key"), words);
     button.classList.toggle("primary", !key);
   };
-  panel.addEventListener("toggle", (event) => {
+  panel.addEventListener("beforetoggle", (event) => {
     if (event.newState !== "open") return;
     panel.replaceChildren(keyForm(site, { id: "key-field", onForget: forgetAll, onDone: () => panel.hidePopover() }));
-    find("#key-field", panel).focus();
+    find("#key-field", panel).autofocus = true;
   });
   panel.setAttribute("role", "dialog");
   const label = () => panel.setAttribute("aria-label", t("key.label"));
