@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,37 @@ def gateway_url(upstream: SandboxServer) -> Iterator[str]:
         yield gateway.url
 
 
+class SandboxClock:
+    """The real time, and what a test adds to it: a task with `#seconds=60` goes on when the test says so."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SlowGateway:
+    """A gateway with a sandbox of its own, whose time tests move."""
+
+    url: str
+    upstream: SandboxServer
+    clock: SandboxClock
+
+
+@pytest.fixture(scope="session")
+def slow() -> Iterator[SlowGateway]:
+    clock = SandboxClock()
+    with SandboxServer(UPSTREAM, clock) as upstream:
+        app = create_app(gateway_settings(upstream), clock=FastClock())
+        with BackgroundServer(app) as gateway:
+            yield SlowGateway(gateway.url, upstream, clock)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     program = find_chromium()
@@ -89,11 +121,13 @@ def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> Op
         *,
         key: str | None = "",
         language: str = "en",
-        url: str = gateway_url,
+        at: str | SlowGateway = gateway_url,
         expected_errors: tuple[str, ...] = (),
         **options: Any,
     ) -> AsyncIterator[Page]:
-        """`key` None opens the page without one, "" with a new one. `expected_errors` are what the console may say."""
+        """`key` None opens the page without one, "" with a new one. `at` is another gateway, or the address of one
+        with the same sandbox. `expected_errors` are what the console may say."""
+        url, upstream_url = (at.url, at.upstream.url) if isinstance(at, SlowGateway) else (at, upstream.url)
         kept = [] if key is None else [{"name": "video-gateway.key", "value": json.dumps(key or new_key())}]
         origin = {"origin": url, "localStorage": [*kept, {"name": "video-gateway.language", "value": language}]}
         defaults: dict[str, Any] = {
@@ -102,7 +136,7 @@ def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> Op
         }
         context = await browser.new_context(**defaults | options)
         context.set_default_timeout(TIMEOUT_MS)
-        watch = _Watch(context, (url, upstream.url), expected_errors)
+        watch = _Watch(context, (url, upstream_url), expected_errors)
         try:
             page = await context.new_page()
             await page.goto(f"{url}/playground")

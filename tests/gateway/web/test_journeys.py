@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,16 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import FastClock
-from tests.gateway.web.conftest import OpenPage, card_in, choose_model, gateway_settings, new_key, submit, until
+from tests.gateway.web.conftest import (
+    OpenPage,
+    SlowGateway,
+    card_in,
+    choose_model,
+    gateway_settings,
+    new_key,
+    submit,
+    until,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,6 +51,7 @@ async def test_first_visit_makes_and_plays_a_video(open_page: OpenPage) -> None:
     async with open_page(key=None) as page:
         await page.click("text=Use a sample key")
         await page.click(".example >> nth=0")
+        await page.wait_for_selector("#submit:not(:disabled)")
         await page.evaluate(WATCH_PROGRESS)
         await page.press("#prompt", "Control+Enter")
         await card_in(page, "completed")
@@ -65,42 +76,43 @@ async def test_picture_becomes_a_first_frame(open_page: OpenPage, upstream: Sand
         assert body["input"]["img_url"].startswith(("oss://", "data:image/jpeg"))
 
 
-async def test_reload_in_the_middle_goes_on(open_page: OpenPage) -> None:
-    async with open_page() as page:
-        await submit(page, "a long way #seconds=1.5")
+async def test_reload_in_the_middle_goes_on(open_page: OpenPage, slow: SlowGateway) -> None:
+    async with open_page(at=slow) as page:
+        await submit(page, "a long way #seconds=60")
+        slow.clock.advance(30)
         await card_in(page, "processing")
         await page.reload()
         assert await (await card_in(page, "processing")).query_selector("[role=progressbar]")
+        slow.clock.advance(60)
         await card_in(page, "completed")
 
 
-async def test_task_of_another_browser_is_found(open_page: OpenPage, gateway_url: str) -> None:
+async def test_task_of_another_browser_is_found(open_page: OpenPage, slow: SlowGateway) -> None:
     key = new_key()
-    async with httpx.AsyncClient(base_url=gateway_url, headers={"Authorization": f"Bearer {key}"}) as client:
-        body = {"model": "wan2.6-t2v", "prompt": "from elsewhere #seconds=1.5"}
-        submitted = (await client.post("/v1/videos/generations", json=body)).raise_for_status()
-        while True:
-            listed = (await client.get("/v1/videos/tasks?status=unfinished")).raise_for_status().json()["data"]
-            if listed:
-                break
-            await asyncio.sleep(0.02)
-    assert submitted.json()["status"] == "pending"
-    async with open_page(key=key) as page:
+    async with httpx.AsyncClient(base_url=slow.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        body = {"model": "wan2.6-t2v", "prompt": "from elsewhere #seconds=60"}
+        (await client.post("/v1/videos/generations", json=body)).raise_for_status()
+    slow.clock.advance(30)
+    async with open_page(key=key, at=slow) as page:
         await card_in(page, "processing")
+        slow.clock.advance(60)
         await card_in(page, "completed")
 
 
-async def test_gateway_that_restarts_is_found_again(open_page: OpenPage, upstream: SandboxServer) -> None:
-    settings = gateway_settings(upstream)
+async def test_gateway_that_restarts_is_found_again(open_page: OpenPage, slow: SlowGateway) -> None:
+    settings = gateway_settings(slow.upstream)
     with BackgroundServer(create_app(settings, clock=FastClock())) as first:
         port = int(first.url.rpartition(":")[2])
-        opened = open_page(url=first.url, expected_errors=("net::ERR_",))
+        at = replace(slow, url=first.url)
+        opened = open_page(at=at, expected_errors=("net::ERR_",))
         page = await opened.__aenter__()
-        await submit(page, "patience #seconds=3")
+        await submit(page, "patience #seconds=60")
+        slow.clock.advance(30)
         await card_in(page, "processing")
     await page.wait_for_selector("body.away .banner.warning")
     with BackgroundServer(create_app(settings, clock=FastClock()), port=port):
         await page.wait_for_selector("body:not(.away)")
+        slow.clock.advance(60)
         await card_in(page, "completed")
         assert await page.query_selector(".banner.warning") is None
         await opened.__aexit__(None, None, None)
@@ -188,13 +200,15 @@ async def test_pictures_are_there_again_after_a_reload(open_page: OpenPage) -> N
         await until(page, "document.querySelector('.thumb img').naturalWidth > 0")
 
 
-async def test_two_tabs_show_the_same_tasks(open_page: OpenPage) -> None:
-    async with open_page() as page:
+async def test_two_tabs_show_the_same_tasks(open_page: OpenPage, slow: SlowGateway) -> None:
+    async with open_page(at=slow) as page:
         other = await page.context.new_page()
         await other.goto(page.url)
         await other.wait_for_selector("html[data-ready]")
-        await submit(page, "seen from both sides #seconds=0.8")
+        await submit(page, "seen from both sides #seconds=60")
+        slow.clock.advance(30)
         await card_in(other, "processing")
+        slow.clock.advance(60)
         await card_in(other, "completed")
         await card_in(page, "completed")
         await page.click("#clear-finished")
@@ -232,37 +246,44 @@ async def test_lost_answer_is_never_charged_twice(open_page: OpenPage, upstream:
     assert upstream.sandbox.submits("jimeng", key.partition(",")[0]) == 1
 
 
-async def test_polls_where_events_are_cut(open_page: OpenPage) -> None:
+async def test_polls_where_events_are_cut(open_page: OpenPage, slow: SlowGateway) -> None:
     async def no_events(route: Route) -> None:
         error = {"error": {"code": "not_found", "message": "no such path"}}
         await route.fulfill(status=404, content_type="application/json", body=json.dumps(error))
 
-    async with open_page(expected_errors=("404",)) as page:
+    async with open_page(at=slow, expected_errors=("404",)) as page:
         await page.route("**/events", no_events)
-        await submit(page, "in the old way #seconds=0.6")
-        await submit(page, "and one more #seconds=0.6")
+        await submit(page, "in the old way #seconds=60")
+        slow.clock.advance(30)
+        await card_in(page, "processing")
+        await submit(page, "and one more #seconds=60")
+        slow.clock.advance(60)
         await page.wait_for_selector(".task[data-state=completed] >> nth=1")
 
 
-async def test_many_tasks_share_few_connections(open_page: OpenPage) -> None:
-    async with open_page() as page:
+async def test_many_tasks_share_few_connections(open_page: OpenPage, slow: SlowGateway) -> None:
+    async with open_page(at=slow) as page:
         open_streams: set[str] = set()
-        most = 0
+        three = asyncio.Event()
 
         def on_request(url: str) -> None:
-            nonlocal most
             if url.endswith("/events"):
                 open_streams.add(url)
-                most = max(most, len(open_streams))
+            if len(open_streams) >= 3:
+                three.set()
 
         page.on("request", lambda request: on_request(request.url))
         page.on("requestfinished", lambda request: open_streams.discard(request.url))
         page.on("requestfailed", lambda request: open_streams.discard(request.url))
-        await choose_model(page, "wan2.6-t2v")
         for number in range(5):
-            await submit(page, f"number {number} #seconds=1")
+            await submit(page, f"number {number} #seconds=60")
+        await three.wait()
+        slow.clock.advance(30)
+        # The others are polled.
+        await page.wait_for_selector(".task[data-state=processing] >> nth=4")
+        assert len(open_streams) == 3
+        slow.clock.advance(60)
         await page.wait_for_selector(".task[data-state=completed] >> nth=4")
-        assert 1 <= most <= 3
 
 
 async def test_forgotten_key_leaves_nothing(open_page: OpenPage) -> None:

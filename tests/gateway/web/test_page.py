@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from providers.sandbox.server import SandboxServer
-from tests.gateway.web.conftest import OpenPage, card_in, choose_model, new_key, submit, until
+from tests.gateway.web.conftest import OpenPage, SlowGateway, card_in, choose_model, new_key, submit, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,17 +51,20 @@ async def test_page_is_accessible(open_page: OpenPage, axe: str, scheme: str) ->
         assert await violations(page, axe) == [], "everything open"
 
 
-async def test_phone_shows_one_view_at_a_time(open_page: OpenPage, axe: str) -> None:
-    async with open_page(**PHONE) as page:
+async def test_phone_shows_one_view_at_a_time(open_page: OpenPage, slow: SlowGateway, axe: str) -> None:
+    async with open_page(at=slow, **PHONE) as page:
         await page.wait_for_selector("#submit:not(:disabled)")
         box = await page.locator("#submit").bounding_box()
         assert box is not None and box["y"] + box["height"] <= 844 and box["width"] > 340
         assert not await page.is_visible("#tasks-list")
-        await page.fill("#prompt", "in my pocket #seconds=0.8")
+        await page.fill("#prompt", "in my pocket #seconds=60")
         await page.tap("#submit")
+        await page.wait_for_selector("#submit[aria-busy=false]", state="attached")
+        slow.clock.advance(30)
         await card_in(page, "processing")
         assert await page.inner_text("#tab-tasks") == "Tasks (1)"
         assert not await page.is_visible("#prompt")
+        slow.clock.advance(60)
         await card_in(page, "completed")
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
         assert await violations(page, axe) == []
