@@ -225,6 +225,27 @@ async def test_download_comes_through_the_gateway(open_page: OpenPage) -> None:
         assert path.read_bytes()[4:8] == b"ftyp"
 
 
+async def test_video_plays_through_the_gateway_where_its_link_does_not(
+    open_page: OpenPage, upstream: SandboxServer
+) -> None:
+    async with open_page(expected_errors=("net::ERR_",)) as page:
+        await page.route(f"{upstream.url}/**", lambda route: route.abort())
+        await submit(page, "behind a wall")
+        await card_in(page, "completed")
+        await page.click("[data-action=play]")
+        await until(page, "document.querySelector('.stage video[controls]')?.currentTime > 0.05")
+        assert (await page.get_attribute(".stage video", "src") or "").startswith("blob:")
+
+
+async def test_expired_link_says_how_to_keep_videos(open_page: OpenPage) -> None:
+    async with open_page() as page:
+        await submit(page, "too late #link-expired", "jimeng-video-3.0-fast")
+        card = await card_in(page, "completed")
+        assert "The link has expired" in await card.inner_text()
+        assert "ARCHIVE_URL" in await card.inner_text()
+        assert await page.locator(".task [data-action=download]").count() == 0
+
+
 async def test_lost_answer_is_never_charged_twice(open_page: OpenPage, upstream: SandboxServer) -> None:
     key, keys = new_key(), []
 

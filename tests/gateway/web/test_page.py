@@ -141,6 +141,22 @@ async def test_several_pictures_have_roles_that_change_places(open_page: OpenPag
     assert [item["type"] for item in body["input"]["media"]] == ["first_frame", "last_frame"]
 
 
+async def test_order_of_pictures_is_changed_by_keyboard_and_by_drag(open_page: OpenPage) -> None:
+    names = "all => all.map((one) => one.title)"
+    async with open_page() as page:
+        await choose_model(page, "wan2.7-i2v")
+        await page.set_input_files("#media-files", [PICTURES / "cat.jpg", PICTURES / "cat.png"])
+        pictures = page.locator(".thumb-name")
+        await page.focus("[aria-label='Move cat.jpg back']")
+        await page.keyboard.press("Enter")
+        assert await pictures.evaluate_all(names) == ["cat.png", "cat.jpg"]
+        assert await page.evaluate("document.activeElement.closest('.thumb') !== null")
+        await page.locator(".thumb").nth(0).drag_to(page.locator(".thumb").nth(1))
+        assert await pictures.evaluate_all(names) == ["cat.jpg", "cat.png"]
+        roles = page.locator(".thumb select")
+        assert await roles.evaluate_all("all => all.map((one) => one.value)") == ["first_frame", "last_frame"]
+
+
 async def test_error_stands_at_its_field(open_page: OpenPage) -> None:
     async with open_page(expected_errors=("400",)) as page:
         await choose_model(page, "wan2.6-t2v")

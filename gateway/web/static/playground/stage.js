@@ -49,7 +49,9 @@ export class Stage {
   }
 
   play() {
-    this.element.querySelector(".stage-play")?.click();
+    const button = this.element.querySelector(".stage-play");
+    if (button) button.click();
+    else this.element.querySelector("video[controls]")?.play().catch(() => {});
   }
 
   #kind(record) {
