@@ -174,7 +174,8 @@ async def submit(page: Page, prompt: str, model: str = "wan2.6-t2v") -> None:
     await choose_model(page, model)
     await page.fill("#prompt", prompt)
     await page.click("#submit")
-    await page.wait_for_selector("#submit[aria-busy=false]")
+    # On a phone the tasks come into view, and the button goes out of it.
+    await page.wait_for_selector("#submit[aria-busy=false]", state="attached")
 
 
 async def choose_model(page: Page, model: str) -> None:

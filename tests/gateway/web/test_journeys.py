@@ -4,15 +4,18 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Page, Route
+from pydantic import SecretStr
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import AccountSettings
 from providers.sandbox.server import SandboxServer
-from tests.e2e.conftest import FastClock
+from tests.e2e.conftest import FastClock, settings_for
 from tests.gateway.web.conftest import (
     OpenPage,
     SlowGateway,
@@ -133,6 +136,41 @@ async def card_in_empty(page: Page) -> None:
 async def _abort(route: Route) -> None:
     await route.abort()
     await route.request.frame.page.unroute("**/v1/models")
+
+
+async def test_task_that_takes_too_long_is_still_watched(open_page: OpenPage, slow: SlowGateway) -> None:
+    settings = settings_for(slow.upstream, video_poll_interval=50, video_timeout=300)
+    with BackgroundServer(create_app(settings, clock=FastClock())) as impatient:
+        async with open_page(at=replace(slow, url=impatient.url)) as page:
+            await submit(page, "in no hurry #seconds=60")
+            await page.wait_for_selector(".task-say:has-text('longer than usual')")
+            assert await page.locator(".task[data-state=failed]").count() == 0
+            slow.clock.advance(60)
+            await page.reload()
+            await card_in(page, "completed")
+
+
+async def test_listed_task_with_another_id_is_the_same_task(open_page: OpenPage, slow: SlowGateway) -> None:
+    """A gateway with keys gives a listed task a new id after a restart."""
+    key = new_key()
+    keys: dict[str, Any] = {"keys": (SecretStr("web:gw-web"),), "secret": (SecretStr("s" * 40),)}
+    accounts = (AccountSettings(name="main", credential=SecretStr(key.partition(",")[2])),)
+    settings = settings_for(slow.upstream, video_poll_interval=50, accounts=accounts, **keys)
+    with BackgroundServer(create_app(settings, clock=FastClock())) as first:
+        port = int(first.url.rpartition(":")[2])
+        opened = open_page(at=replace(slow, url=first.url), key="gw-web", expected_errors=("net::ERR_",))
+        page = await opened.__aenter__()
+        await submit(page, "one and the same #seconds=60")
+        slow.clock.advance(30)
+        await card_in(page, "processing")
+    with BackgroundServer(create_app(settings, clock=FastClock()), port=port):
+        async with page.expect_response("**/v1/videos/tasks?status=unfinished") as listed:
+            await page.reload()
+        assert len((await (await listed.value).json())["data"]) == 1
+        slow.clock.advance(60)
+        await card_in(page, "completed")
+        assert await page.locator(".task").count() == 1
+        await opened.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize(

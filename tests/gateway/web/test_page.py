@@ -51,7 +51,15 @@ async def test_page_is_accessible(open_page: OpenPage, axe: str, scheme: str) ->
         assert await violations(page, axe) == [], "everything open"
 
 
-async def test_phone_shows_one_view_at_a_time(open_page: OpenPage, slow: SlowGateway, axe: str) -> None:
+async def test_page_is_accessible_on_a_phone(open_page: OpenPage, axe: str) -> None:
+    async with open_page(**PHONE) as page:
+        assert await violations(page, axe) == [], "form"
+        await submit(page, "in my pocket")
+        await card_in(page, "completed")
+        assert await violations(page, axe) == [], "tasks"
+
+
+async def test_phone_shows_one_view_at_a_time(open_page: OpenPage, slow: SlowGateway) -> None:
     async with open_page(at=slow, **PHONE) as page:
         await page.wait_for_selector("#submit:not(:disabled)")
         box = await page.locator("#submit").bounding_box()
@@ -67,7 +75,6 @@ async def test_phone_shows_one_view_at_a_time(open_page: OpenPage, slow: SlowGat
         slow.clock.advance(60)
         await card_in(page, "completed")
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
-        assert await violations(page, axe) == []
         await page.tap("#tab-create")
         assert await page.is_visible("#prompt")
         assert await page.evaluate("document.documentElement.scrollWidth") == 390
@@ -265,6 +272,37 @@ async def test_list_is_filtered_and_cleared(open_page: OpenPage) -> None:
         assert await page.inner_text("#tasks-empty") == "No task in this state."
         await page.check("input[name=filter][value=all]", force=True)
         assert await page.locator(".task:visible").count() == 1
+
+
+async def test_end_is_notified_to_who_asked_and_looks_elsewhere(open_page: OpenPage) -> None:
+    """The system's notifications are replaced by a list; the page counts as hidden."""
+    async with open_page() as page:
+        await page.add_init_script(
+            """
+            window.told = [];
+            window.Notification = class extends EventTarget {
+              static permission = "default";
+              static requestPermission = async () => (this.permission = "granted");
+              constructor(title) {
+                super();
+                window.told.push(title);
+              }
+            };
+            Object.defineProperty(document, "hidden", { get: () => true });
+            """
+        )
+        await page.reload()
+        await submit(page, "nobody asked")
+        await card_in(page, "completed")
+        await page.click("#notify")
+        await page.wait_for_selector("#notify[aria-pressed=true]")
+        await page.click("#clear-finished")
+        await submit(page, "tell me")
+        await card_in(page, "completed")
+        assert await page.evaluate("window.told") == ["Ready: tell me"]
+        assert await page.title() == "✓ ready · video-gateway"
+        await page.click("#notify")
+        await page.wait_for_selector("#notify[aria-pressed=false]")
 
 
 async def test_theme_and_language_are_kept(open_page: OpenPage) -> None:
