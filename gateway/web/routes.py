@@ -31,7 +31,6 @@ _PAGE_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "referrer-policy": "no-referrer",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "cross-origin-opener-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
 _REVALIDATED = "no-cache"
