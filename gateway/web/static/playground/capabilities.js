@@ -50,7 +50,9 @@ export function assignRoles(model, items) {
 export function choicesFor(model, items, item) {
   const others = items.filter((one) => one !== item && one.role).map((one) => one.role);
   const swaps = items.filter((one) => one !== item && one.kind === item.kind && one.role).map((one) => one.role);
-  return ROLES.filter((role) => rolesFor(model, item.kind, others).includes(role) || swaps.includes(role) || role === item.role);
+  return ROLES.filter(
+    (role) => rolesFor(model, item.kind, others).includes(role) || swaps.includes(role) || role === item.role,
+  );
 }
 
 export function takesInputs(model) {

@@ -57,11 +57,34 @@ export class Card {
     folding.observe(prompt);
     const bar = h("div.bar", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, h("div.bar-fill"));
     const percent = h("span.percent", { "aria-hidden": "true" });
-    this.#parts = { prompt, more, bar, percent, progress: h("div.progress", {}, bar, percent), chip: h("span.chip"), say: h("p.task-say"), hint: h("p.meta"), meta: h("p.task-meta"), buttons: h("div.task-actions") };
-    this.element = h("li.card.task", { "data-local": record.local }, this.stage.element,
-      h("article.task-body", { "aria-labelledby": `prompt-${record.local}` },
-        h("div.task-top", {}, prompt, this.#parts.chip), more,
-        this.#parts.progress, this.#parts.say, this.#parts.hint, this.#parts.meta, this.#parts.buttons));
+    this.#parts = {
+      prompt,
+      more,
+      bar,
+      percent,
+      progress: h("div.progress", {}, bar, percent),
+      chip: h("span.chip"),
+      say: h("p.task-say"),
+      hint: h("p.meta"),
+      meta: h("p.task-meta"),
+      buttons: h("div.task-actions"),
+    };
+    this.element = h(
+      "li.card.task",
+      { "data-local": record.local },
+      this.stage.element,
+      h(
+        "article.task-body",
+        { "aria-labelledby": `prompt-${record.local}` },
+        h("div.task-top", {}, prompt, this.#parts.chip),
+        more,
+        this.#parts.progress,
+        this.#parts.say,
+        this.#parts.hint,
+        this.#parts.meta,
+        this.#parts.buttons,
+      ),
+    );
     this.update(record);
   }
 
@@ -120,16 +143,28 @@ export class Card {
   #hint(record, state) {
     if (state === "completed" && hasExpired(record)) return t("task.expired_hint");
     if (state === "failed" && !SAYS_WHAT_TO_DO.test(record.error)) return t("task.failed_hint");
-    if (record.warnings?.length) return t("task.warnings", { fields: record.warnings.map(({ field }) => field).join(", ") });
+    if (record.warnings?.length)
+      return t("task.warnings", { fields: record.warnings.map(({ field }) => field).join(", ") });
     return "";
   }
 
   #showMeta(record) {
     const { result } = record;
-    const size = result?.width && result?.height ? `${result.width} × ${result.height}` : [record.resolution, record.ratio].filter(Boolean).join(" · ");
+    const size =
+      result?.width && result?.height
+        ? `${result.width} × ${result.height}`
+        : [record.resolution, record.ratio].filter(Boolean).join(" · ");
     const seconds = result?.duration || record.duration;
-    const facts = [record.model, seconds > 0 ? `${Number(seconds.toFixed?.(1) ?? seconds)} s` : "", size, moment(record.created)];
-    const took = record.endedAt && record.state === "completed" ? t("task.took", { time: span(record.endedAt / 1000 - record.created) }) : "";
+    const facts = [
+      record.model,
+      seconds > 0 ? `${Number(seconds.toFixed?.(1) ?? seconds)} s` : "",
+      size,
+      moment(record.created),
+    ];
+    const took =
+      record.endedAt && record.state === "completed"
+        ? t("task.took", { time: span(record.endedAt / 1000 - record.created) })
+        : "";
     const texts = [...facts, took].filter(Boolean);
     const { meta } = this.#parts;
     if (meta.textContent !== texts.join("")) meta.replaceChildren(...texts.map((text) => h("span", {}, text)));
@@ -146,7 +181,10 @@ export class Card {
     this.#parts.chip.replaceChildren(mark, t(key));
     const focused = this.#parts.buttons.contains(document.activeElement) ? document.activeElement.dataset.action : null;
     this.#parts.buttons.replaceChildren(...this.#buttons(record, state));
-    if (focused) (this.#parts.buttons.querySelector(`[data-action="${focused}"]`) ?? this.#parts.buttons.querySelector("button"))?.focus();
+    if (focused)
+      (
+        this.#parts.buttons.querySelector(`[data-action="${focused}"]`) ?? this.#parts.buttons.querySelector("button")
+      )?.focus();
   }
 
   #buttons(record, state) {
@@ -161,7 +199,9 @@ export class Card {
       gone: [again, "id"],
       unconfirmed: [again, record.id ? "id" : null],
     };
-    const first = { completed: "play", failed: "again", cancelled: "again", gone: "again", unconfirmed: "again" }[state];
+    const first = { completed: "play", failed: "again", cancelled: "again", gone: "again", unconfirmed: "again" }[
+      state
+    ];
     const names = rows[state].filter(Boolean);
     if (ended(record)) names.push("remove");
     return names.map((name) => this.#button(name, name === first && state !== "completed"));
@@ -180,7 +220,12 @@ export class Card {
     const busy = this.#record.busy === name;
     const mark = icon(busy ? "busy" : image);
     if (busy) mark.classList.add("spin");
-    const button = h(`button.button.small${primary ? "" : ".quiet"}${name === "remove" ? ".last.only-icon" : ""}`, { type: "button", "data-action": name, disabled: busy }, mark, name === "remove" ? null : t(key));
+    const button = h(
+      `button.button.small${primary ? "" : ".quiet"}${name === "remove" ? ".last.only-icon" : ""}`,
+      { type: "button", "data-action": name, disabled: busy },
+      mark,
+      name === "remove" ? null : t(key),
+    );
     if (name === "remove") {
       button.setAttribute("aria-label", t(key));
       button.title = t(key);

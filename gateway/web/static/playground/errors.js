@@ -30,13 +30,22 @@ export function problemsOf(error) {
   return pieces.map((piece) => {
     const named = /^([\w.[\]]+)(?:：|: )/.exec(piece);
     const param = named?.[1] ?? error.param;
-    return { field: param ? partOf(param) : "", message: named ? piece.slice(named[0].length) : piece, allowed: allowedIn(piece) };
+    return {
+      field: param ? partOf(param) : "",
+      message: named ? piece.slice(named[0].length) : piece,
+      allowed: allowedIn(piece),
+    };
   });
 }
 
 function allowedIn(text) {
   const listed = /(?:可选：|可用：|相近的可用模型：|allowed: |closest models: )(.+)$/.exec(text);
-  return listed ? listed[1].split(", ").filter((word) => /^[\w.:/-]+$/.test(word)).slice(0, MOST_CHIPS) : [];
+  return listed
+    ? listed[1]
+        .split(", ")
+        .filter((word) => /^[\w.:/-]+$/.test(word))
+        .slice(0, MOST_CHIPS)
+    : [];
 }
 
 export function clearProblems(form) {
@@ -59,8 +68,17 @@ export function showProblems(form, problems, onAllowed) {
     const folded = place.closest("details");
     if (folded) folded.open = true;
     const id = `problem-${field}`;
-    const chips = allowed.map((value) => h("button.button.small", { type: "button", onclick: () => onAllowed(field, value) }, value));
-    place.append(h("div.problem", { id }, h("p.field-error", {}, icon("alert"), h("span", {}, message)), chips.length ? h("div.allowed", {}, chips) : null));
+    const chips = allowed.map((value) =>
+      h("button.button.small", { type: "button", onclick: () => onAllowed(field, value) }, value),
+    );
+    place.append(
+      h(
+        "div.problem",
+        { id },
+        h("p.field-error", {}, icon("alert"), h("span", {}, message)),
+        chips.length ? h("div.allowed", {}, chips) : null,
+      ),
+    );
     const control = place.querySelector("textarea, input:not([type=file]):not([type=radio]), select");
     control?.setAttribute("aria-invalid", "true");
     control?.setAttribute("aria-errormessage", id);

@@ -69,7 +69,9 @@ async function follow(record) {
       if (failures) await pause(BACKOFF_MS[Math.min(failures - 1, BACKOFF_MS.length - 1)], signal);
       if (signal.aborted) return;
       try {
-        for await (const { event, data } of events(`v1/videos/tasks/${encodeURIComponent(record.id)}/events`, { signal })) {
+        for await (const { event, data } of events(`v1/videos/tasks/${encodeURIComponent(record.id)}/events`, {
+          signal,
+        })) {
           failures = 0;
           // After the last event, "end" or "reconnect", the gateway closes the stream.
           if (event === "status" || event === "end") store.apply(record.local, JSON.parse(data));

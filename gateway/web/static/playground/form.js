@@ -103,18 +103,44 @@ export class Form {
   render() {
     const picker = new ModelPicker(this.#site, (model) => this.#choose(model));
     const media = new MediaPicker(this.#draft.inputs, () => this.#changed());
-    const prompt = h("textarea.input", { id: "prompt", rows: "4", placeholder: t("form.prompt_example"), "aria-describedby": "prompt-count", oninput: () => this.#typed() });
+    const prompt = h("textarea.input", {
+      id: "prompt",
+      rows: "4",
+      placeholder: t("form.prompt_example"),
+      "aria-describedby": "prompt-count",
+      oninput: () => this.#typed(),
+    });
     prompt.value = this.#draft.prompt;
     const count = h("span.meta", { id: "prompt-count" });
     const problem = h("div", { id: "form-problem", role: "alert" });
     const button = h("button.button.primary.submit", { type: "submit", id: "submit" });
-    this.#parts = { picker, media, prompt, count, problem, button, choices: h("div.choices", {}), folds: h("div.choices", {}) };
+    this.#parts = {
+      picker,
+      media,
+      prompt,
+      count,
+      problem,
+      button,
+      choices: h("div.choices", {}),
+      folds: h("div.choices", {}),
+    };
     this.#element.replaceChildren(
-      h("div.form-body", {},
+      h(
+        "div.form-body",
+        {},
         picker.element,
-        h("div.field", { "data-field": "prompt" }, h("div.field-head", {}, h("label.label", { for: "prompt" }, t("form.prompt")), count), prompt),
-        media.element, this.#parts.choices, this.#parts.folds),
-      h("div.form-foot", {}, problem, button));
+        h(
+          "div.field",
+          { "data-field": "prompt" },
+          h("div.field-head", {}, h("label.label", { for: "prompt" }, t("form.prompt")), count),
+          prompt,
+        ),
+        media.element,
+        this.#parts.choices,
+        this.#parts.folds,
+      ),
+      h("div.form-foot", {}, problem, button),
+    );
     this.#changed();
   }
 
@@ -147,7 +173,12 @@ export class Form {
   /** Elements are made anew under the hands of who uses them: the one in use keeps the focus. */
   #keepFocus(call) {
     const active = document.activeElement;
-    const key = active?.name && active.type === "radio" ? `[name="${active.name}"]:checked` : active?.id ? `#${CSS.escape(active.id)}` : null;
+    const key =
+      active?.name && active.type === "radio"
+        ? `[name="${active.name}"]:checked`
+        : active?.id
+          ? `#${CSS.escape(active.id)}`
+          : null;
     const inside = active && (this.#parts.choices.contains(active) || this.#parts.folds.contains(active));
     call();
     if (inside && key) this.#element.querySelector(key)?.focus({ preventScroll: true });
@@ -159,7 +190,11 @@ export class Form {
     const roles = rolesOf(draft);
     draft.ratio = nearest(model.ratios, draft.ratio, model.default_ratio);
     if (!ratios(model, roles).length) draft.ratio = nearest(model.ratios, model.default_ratio);
-    draft.duration = nearest(durations(model, roles, draft.resolution), draft.duration ?? model.default_duration, model.default_duration);
+    draft.duration = nearest(
+      durations(model, roles, draft.resolution),
+      draft.duration ?? model.default_duration,
+      model.default_duration,
+    );
   }
 
   #typed() {
@@ -180,11 +215,20 @@ export class Form {
     const [draft, model] = [this.#draft, this.#model];
     button.disabled = !model || this.#sending;
     button.setAttribute("aria-busy", String(this.#sending));
-    const details = model ? [model.id, draft.duration > 0 ? `${draft.duration} s` : "", draft.resolution].filter(Boolean).join(" · ") : t("form.needs_key");
+    const details = model
+      ? [model.id, draft.duration > 0 ? `${draft.duration} s` : "", draft.resolution].filter(Boolean).join(" · ")
+      : t("form.needs_key");
     const busy = icon("busy");
     busy.classList.add("spin");
     button.replaceChildren(
-      h("span.submit-line", {}, this.#sending ? busy : icon("spark"), t(this.#sending ? "form.sending" : "form.submit")), h("small", {}, details));
+      h(
+        "span.submit-line",
+        {},
+        this.#sending ? busy : icon("spark"),
+        t(this.#sending ? "form.sending" : "form.submit"),
+      ),
+      h("small", {}, details),
+    );
   }
 
   #codeFold() {
@@ -192,19 +236,39 @@ export class Form {
     const show = () => setText(pre, this.#code());
     this.#parts.showCode = show;
     const tabs = segments({
-      name: "snippet", legend: t("code.language"), hiddenLegend: true, values: Object.keys(SNIPPETS), chosen: this.#snippet,
+      name: "snippet",
+      legend: t("code.language"),
+      hiddenLegend: true,
+      values: Object.keys(SNIPPETS),
+      chosen: this.#snippet,
       label: (name) => SNIPPET_NAMES[name],
       onChoose: (name) => {
         this.#snippet = name;
         show();
       },
     });
-    const copy = h("button.button.small", { type: "button", onclick: () => this.#copy(pre.textContent) }, icon("copy"), t("code.copy"));
-    return fold("code", t("code.title"), this.#folds, "", h("div.code-head", {}, tabs, copy), h("div.code-box", {}, pre));
+    const copy = h(
+      "button.button.small",
+      { type: "button", onclick: () => this.#copy(pre.textContent) },
+      icon("copy"),
+      t("code.copy"),
+    );
+    return fold(
+      "code",
+      t("code.title"),
+      this.#folds,
+      "",
+      h("div.code-head", {}, tabs, copy),
+      h("div.code-box", {}, pre),
+    );
   }
 
   #code() {
-    return SNIPPETS[this.#snippet](BASE.href, fieldsOf(this.#draft, this.#model, this.#site.shot), inputsOf(this.#draft));
+    return SNIPPETS[this.#snippet](
+      BASE.href,
+      fieldsOf(this.#draft, this.#model, this.#site.shot),
+      inputsOf(this.#draft),
+    );
   }
 
   async #submit() {

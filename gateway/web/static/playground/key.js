@@ -37,8 +37,14 @@ export function credentialHint(site) {
 /** The field with its buttons, for the panel and the welcome card. */
 export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
   const input = h("input.input", {
-    id, type: "password", value: key, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
-    placeholder: site.accepts.includes("upstream") ? "sk-… / sessionid / gw-…" : "gw-…", "aria-describedby": `${id}-hint`,
+    id,
+    type: "password",
+    value: key,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    placeholder: site.accepts.includes("upstream") ? "sk-… / sessionid / gw-…" : "gw-…",
+    "aria-describedby": `${id}-hint`,
   });
   const show = h("button.button.small.quiet.only-icon", { type: "button", "aria-pressed": "false" }, icon("eye"));
   const labelShow = () => {
@@ -52,23 +58,46 @@ export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
     labelShow();
   });
   labelShow();
-  const remember = h("input", { type: "checkbox", role: "switch", checked: remembers(), onchange: () => setRemembering(remember.checked) });
+  const remember = h("input", {
+    type: "checkbox",
+    role: "switch",
+    checked: remembers(),
+    onchange: () => setRemembering(remember.checked),
+  });
   const done = (value) => {
     setKey(value);
     onDone();
   };
-  const sample = site.sample_key && !key ? h("button.button", { type: "button", onclick: () => done(site.sample_key) }, icon("spark"), t("key.sample")) : null;
+  const sample =
+    site.sample_key && !key
+      ? h("button.button", { type: "button", onclick: () => done(site.sample_key) }, icon("spark"), t("key.sample"))
+      : null;
   return h(
-    "form.key-form", { onsubmit: (event) => (event.preventDefault(), done(input.value)) },
-    h("div.field", {},
+    "form.key-form",
+    { onsubmit: (event) => (event.preventDefault(), done(input.value)) },
+    h(
+      "div.field",
+      {},
       h("label.label", { for: id }, t("key.label")),
-      h("div.key-row", {}, h("div.field-input", {}, input, show), h("button.button.primary", { type: "submit" }, t("key.use"))),
-      h("p.meta", { id: `${id}-hint` }, site.sandbox ? t("key.hint.sandbox") : credentialHint(site))),
+      h(
+        "div.key-row",
+        {},
+        h("div.field-input", {}, input, show),
+        h("button.button.primary", { type: "submit" }, t("key.use")),
+      ),
+      h("p.meta", { id: `${id}-hint` }, site.sandbox ? t("key.hint.sandbox") : credentialHint(site)),
+    ),
     sample,
-    h("div.key-foot", {},
+    h(
+      "div.key-foot",
+      {},
       h("label.switch", {}, remember, h("span", {}, t("key.remember"))),
-      key && onForget ? h("button.button.small", { type: "button", onclick: onForget }, icon("remove"), t("key.forget")) : null),
-    h("p.meta", {}, t("key.only_here")));
+      key && onForget
+        ? h("button.button.small", { type: "button", onclick: onForget }, icon("remove"), t("key.forget"))
+        : null,
+    ),
+    h("p.meta", {}, t("key.only_here")),
+  );
 }
 
 /** The button in the header and its panel. `onForget` clears what else is kept. */

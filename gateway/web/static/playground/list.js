@@ -93,10 +93,31 @@ export class TaskList {
   }
 
   #showTools() {
-    const label = (name) => ({ all: t("filter.all"), running: t("filter.running"), done: t("filter.done"), failed: t("filter.failed") })[name];
-    const filter = segments({ name: "filter", legend: t("filter.title"), hiddenLegend: true, values: Object.keys(FILTERS), chosen: this.#filter, label, onChoose: (name) => ((this.#filter = name), this.#showFiltered()) });
-    const clear = h("button.button.small.quiet", { type: "button", id: "clear-finished", onclick: () => store.remove(store.ended) }, icon("remove"), h("span", {}, t("tasks.clear")));
-    const bell = h("button.button.small.quiet", { type: "button", id: "notify", hidden: !canNotify() }, icon("bell"), h("span", {}, t("notify.button")));
+    const label = (name) =>
+      ({ all: t("filter.all"), running: t("filter.running"), done: t("filter.done"), failed: t("filter.failed") })[
+        name
+      ];
+    const filter = segments({
+      name: "filter",
+      legend: t("filter.title"),
+      hiddenLegend: true,
+      values: Object.keys(FILTERS),
+      chosen: this.#filter,
+      label,
+      onChoose: (name) => ((this.#filter = name), this.#showFiltered()),
+    });
+    const clear = h(
+      "button.button.small.quiet",
+      { type: "button", id: "clear-finished", onclick: () => store.remove(store.ended) },
+      icon("remove"),
+      h("span", {}, t("tasks.clear")),
+    );
+    const bell = h(
+      "button.button.small.quiet",
+      { type: "button", id: "notify", hidden: !canNotify() },
+      icon("bell"),
+      h("span", {}, t("notify.button")),
+    );
     bell.setAttribute("aria-pressed", String(notifying()));
     bell.addEventListener("click", async () => bell.setAttribute("aria-pressed", String(await toggleNotifications())));
     find("#tasks-tools").replaceChildren(filter, clear, bell);
@@ -114,14 +135,31 @@ export class TaskList {
   }
 
   #welcome() {
-    return h("div.card.welcome", {}, h("span.welcome-mark", {}, icon("key")), h("h2", {}, t("welcome.key")),
-      h("p.meta", {}, t("welcome.key_text")), keyForm(this.#site, { id: "welcome-key" }));
+    return h(
+      "div.card.welcome",
+      {},
+      h("span.welcome-mark", {}, icon("key")),
+      h("h2", {}, t("welcome.key")),
+      h("p.meta", {}, t("welcome.key_text")),
+      keyForm(this.#site, { id: "welcome-key" }),
+    );
   }
 
   #examples() {
     const examples = [t("example.first"), t("example.second"), t("example.third")];
-    return h("div.card.welcome", {}, h("span.welcome-mark", {}, icon("film")), h("h2", {}, t("welcome.none")),
+    return h(
+      "div.card.welcome",
+      {},
+      h("span.welcome-mark", {}, icon("film")),
+      h("h2", {}, t("welcome.none")),
       h("p.meta", {}, t("welcome.none_text")),
-      h("div.examples", {}, examples.map((text) => h("button.button.example", { type: "button", onclick: () => this.#onExample(text) }, icon("spark"), text))));
+      h(
+        "div.examples",
+        {},
+        examples.map((text) =>
+          h("button.button.example", { type: "button", onclick: () => this.#onExample(text) }, icon("spark"), text),
+        ),
+      ),
+    );
   }
 }

@@ -32,7 +32,13 @@ function notice(name, element) {
 }
 
 function banner(tone, image, text, ...more) {
-  return h(`div.banner.${tone}`, { role: tone === "danger" ? "alert" : "status" }, icon(image), h("p", {}, text), ...more);
+  return h(
+    `div.banner.${tone}`,
+    { role: tone === "danger" ? "alert" : "status" },
+    icon(image),
+    h("p", {}, text),
+    ...more,
+  );
 }
 
 async function copy(text) {
@@ -61,7 +67,11 @@ function brief(text) {
 function complain(error) {
   if (!(error instanceof ApiError)) throw error;
   if (error.away) return follow.setAway();
-  const close = h("button.button.small.quiet.only-icon", { type: "button", "aria-label": t("page.close"), onclick: () => notice("error", null) }, icon("close"));
+  const close = h(
+    "button.button.small.quiet.only-icon",
+    { type: "button", "aria-label": t("page.close"), onclick: () => notice("error", null) },
+    icon("close"),
+  );
   const id = error.requestId ? h("span.mono", {}, ` ${error.requestId}`) : null;
   const element = banner("danger", "alert", "", close);
   element.querySelector("p").append(error.message, ...(id ? [id] : []));
@@ -96,20 +106,25 @@ function actionsFor(form) {
     again: async (record) => {
       const kept = await inputsOfTask(record.local);
       const preview = (item) => (item.file ? URL.createObjectURL(item.file) : "");
-      form.restore(record.draft, kept.map((item) => ({ ...item, wanted: item.role, preview: preview(item) })));
+      form.restore(
+        record.draft,
+        kept.map((item) => ({ ...item, wanted: item.role, preview: preview(item) })),
+      );
       if (record.hasInputs && !kept.length) brief(t("task.files_gone"));
       showView("create");
       form.focusPrompt();
     },
-    download: (record) => busy(record, "download", async () => {
-      const file = URL.createObjectURL(await videoFile(record));
-      h("a", { href: file, download: `${record.provider}-${record.id}.mp4` }).click();
-      setTimeout(() => URL.revokeObjectURL(file), 60_000);
-    }),
-    cancel: (record) => busy(record, "cancel", async () => {
-      const { data } = await json(`v1/videos/tasks/${encodeURIComponent(record.id)}/cancel`, { method: "POST" });
-      store.apply(record.local, data);
-    }),
+    download: (record) =>
+      busy(record, "download", async () => {
+        const file = URL.createObjectURL(await videoFile(record));
+        h("a", { href: file, download: `${record.provider}-${record.id}.mp4` }).click();
+        setTimeout(() => URL.revokeObjectURL(file), 60_000);
+      }),
+    cancel: (record) =>
+      busy(record, "cancel", async () => {
+        const { data } = await json(`v1/videos/tasks/${encodeURIComponent(record.id)}/cancel`, { method: "POST" });
+        store.apply(record.local, data);
+      }),
   };
 }
 
@@ -207,7 +222,10 @@ async function start() {
   const site = await loadSite();
   notice("away", null);
   store.setOwner(keyTag());
-  const form = new Form(site, { copy, onSubmitted: (sent) => (showView("tasks"), sent.then(follow.sync, () => showView("create"))) });
+  const form = new Form(site, {
+    copy,
+    onSubmitted: (sent) => (showView("tasks"), sent.then(follow.sync, () => showView("create"))),
+  });
   new TaskList(site, { actions: actionsFor(form), onExample: (text) => (showView("create"), form.setPrompt(text)) });
   mountKey(site, () => {
     store.clear();
@@ -220,7 +238,10 @@ async function start() {
     form.render();
     // Messages of the gateway come in the language they were asked in.
     follow.restart();
-    const records = store.all().filter((record) => record.id && record.state === "failed").slice(0, 100);
+    const records = store
+      .all()
+      .filter((record) => record.id && record.state === "failed")
+      .slice(0, 100);
     if (records.length) await follow.poll(records).catch(complain);
   });
   follow.refused.on((error) => complain(error));

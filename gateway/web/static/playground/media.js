@@ -30,9 +30,14 @@ export class MediaPicker {
     this.element.hidden = !kinds.length;
     if (!kinds.length) return;
     this.element.replaceChildren(
-      h("legend.field-head", {}, h("span", {}, t(kinds.length > 1 ? "media.title.many" : "media.title")),
-        h("span.meta", {}, needsInput(model) ? t("media.needed") : t("media.optional"))),
-      this.#zone(kinds));
+      h(
+        "legend.field-head",
+        {},
+        h("span", {}, t(kinds.length > 1 ? "media.title.many" : "media.title")),
+        h("span.meta", {}, needsInput(model) ? t("media.needed") : t("media.optional")),
+      ),
+      this.#zone(kinds),
+    );
   }
 
   /** Add files or an address; what this model cannot take is shown as unused. */
@@ -40,34 +45,67 @@ export class MediaPicker {
     for (const file of files) {
       const kind = file.type.split("/")[0];
       if (!(kind in KIND_ICONS)) continue;
-      this.#items.push({ kind, wanted: null, role: null, file, name: file.name || `${t("media.pasted")}.${file.type.split("/")[1]}`, preview: URL.createObjectURL(file) });
+      this.#items.push({
+        kind,
+        wanted: null,
+        role: null,
+        file,
+        name: file.name || `${t("media.pasted")}.${file.type.split("/")[1]}`,
+        preview: URL.createObjectURL(file),
+      });
     }
     this.#changed();
   }
 
   #zone(kinds) {
     const chooser = h("input.sr", {
-      type: "file", multiple: true, tabindex: "-1", "aria-hidden": "true", id: "media-files", accept: kinds.map((kind) => `${kind}/*`).join(","),
+      type: "file",
+      multiple: true,
+      tabindex: "-1",
+      "aria-hidden": "true",
+      id: "media-files",
+      accept: kinds.map((kind) => `${kind}/*`).join(","),
       onchange: () => {
         this.add(chooser.files);
         chooser.value = "";
       },
     });
-    const choose = h("button.button.small", { type: "button", onclick: () => chooser.click() }, icon("upload"), t("media.choose"));
+    const choose = h(
+      "button.button.small",
+      { type: "button", onclick: () => chooser.click() },
+      icon("upload"),
+      t("media.choose"),
+    );
     const files = this.#model.takes_files;
     const address = this.#address(kinds);
     address.hidden = files && !this.#byAddress;
-    const link = h("button.button.small", { type: "button", "aria-expanded": String(!address.hidden) }, icon("link"), t("media.link"));
+    const link = h(
+      "button.button.small",
+      { type: "button", "aria-expanded": String(!address.hidden) },
+      icon("link"),
+      t("media.link"),
+    );
     link.addEventListener("click", () => {
       this.#byAddress = address.hidden;
       address.hidden = !this.#byAddress;
       link.setAttribute("aria-expanded", String(this.#byAddress));
       if (this.#byAddress) address.querySelector("input").focus();
     });
-    const zone = h("div.drop", {},
-      this.#items.length ? h("ul.thumbs", {}, this.#items.map((item, index) => this.#thumb(item, index))) : null,
-      files ? h("div.drop-hint", {}, icon("image"), h("p.meta", {}, t("media.drop")), choose, link, chooser) : h("p.meta", {}, t("media.addresses_only")),
-      address);
+    const zone = h(
+      "div.drop",
+      {},
+      this.#items.length
+        ? h(
+            "ul.thumbs",
+            {},
+            this.#items.map((item, index) => this.#thumb(item, index)),
+          )
+        : null,
+      files
+        ? h("div.drop-hint", {}, icon("image"), h("p.meta", {}, t("media.drop")), choose, link, chooser)
+        : h("p.meta", {}, t("media.addresses_only")),
+      address,
+    );
     zone.addEventListener("dragover", (event) => {
       event.preventDefault();
       zone.classList.add("over-drop");
@@ -78,14 +116,31 @@ export class MediaPicker {
   }
 
   #address(kinds) {
-    const input = h("input.input", { type: "url", id: "media-address", placeholder: "https://…", "aria-label": t("media.address"), inputmode: "url" });
+    const input = h("input.input", {
+      type: "url",
+      id: "media-address",
+      placeholder: "https://…",
+      "aria-label": t("media.address"),
+      inputmode: "url",
+    });
     const add = () => {
       const address = input.value.trim();
       if (!/^https?:\/\/\S+$/.test(address)) return input.setAttribute("aria-invalid", "true");
       const path = address.replace(/[?#].*$/, "").toLowerCase();
-      const guess = /\.(mp4|mov|webm|m4v)$/.test(path) ? "video" : /\.(mp3|wav|m4a|aac|ogg|flac)$/.test(path) ? "audio" : "image";
+      const guess = /\.(mp4|mov|webm|m4v)$/.test(path)
+        ? "video"
+        : /\.(mp3|wav|m4a|aac|ogg|flac)$/.test(path)
+          ? "audio"
+          : "image";
       const kind = kinds.includes(guess) ? guess : kinds[0];
-      this.#items.push({ kind, wanted: null, role: null, address, name: path.split("/").pop() || address, preview: "" });
+      this.#items.push({
+        kind,
+        wanted: null,
+        role: null,
+        address,
+        name: path.split("/").pop() || address,
+        preview: "",
+      });
       this.#changed();
     };
     input.addEventListener("keydown", (event) => {
@@ -101,15 +156,35 @@ export class MediaPicker {
     const choices = choicesFor(this.#model, this.#items, item);
     role.append(...choices.map((one) => h("option", { value: one, selected: one === item.role }, roleWord(one))));
     role.addEventListener("change", () => this.#setRole(item, role.value));
-    const tool = (name, key, call) => h("button.button.small", { type: "button", "aria-label": t(key, { name: item.name }), title: t(key, { name: item.name }), onclick: call }, icon(name));
-    const element = h(`li.thumb${item.role ? "" : ".unused"}`, { draggable: "true" },
+    const tool = (name, key, call) =>
+      h(
+        "button.button.small",
+        {
+          type: "button",
+          "aria-label": t(key, { name: item.name }),
+          title: t(key, { name: item.name }),
+          onclick: call,
+        },
+        icon(name),
+      );
+    const element = h(
+      `li.thumb${item.role ? "" : ".unused"}`,
+      { draggable: "true" },
       h("div.thumb-picture", {}, this.#preview(item)),
-      h("div.thumb-tools", {},
+      h(
+        "div.thumb-tools",
+        {},
         index > 0 ? tool("left", "media.earlier", () => this.#move(index, index - 1)) : null,
         index < this.#items.length - 1 ? tool("right", "media.later", () => this.#move(index, index + 1)) : null,
-        tool("close", "media.remove", () => this.#remove(item))),
+        tool("close", "media.remove", () => this.#remove(item)),
+      ),
       item.role ? role : h("span.chip.warning", {}, icon("alert"), t("media.unused")),
-      h("span.meta.thumb-name", { title: item.name }, item.file ? `${bytes(item.file.size)} · ${item.name}` : item.name));
+      h(
+        "span.meta.thumb-name",
+        { title: item.name },
+        item.file ? `${bytes(item.file.size)} · ${item.name}` : item.name,
+      ),
+    );
     element.addEventListener("dragstart", (event) => {
       this.#dragged = index;
       event.dataTransfer.effectAllowed = "move";
@@ -131,7 +206,15 @@ export class MediaPicker {
   #preview(item) {
     const source = item.preview || item.address;
     if (item.kind === "image" && source) return h("img", { src: source, alt: "" });
-    if (item.kind === "video" && source) return h("video", { src: source, muted: true, preload: "metadata", playsinline: true, tabindex: "-1", "aria-hidden": "true" });
+    if (item.kind === "video" && source)
+      return h("video", {
+        src: source,
+        muted: true,
+        preload: "metadata",
+        playsinline: true,
+        tabindex: "-1",
+        "aria-hidden": "true",
+      });
     return icon(KIND_ICONS[item.kind]);
   }
 

@@ -7,7 +7,13 @@ import { stateOf } from "./card.js";
 import * as store from "./store.js";
 
 const NAME = "video-gateway";
-const ENDS = { completed: "announce.completed", failed: "announce.failed", cancelled: "announce.cancelled", gone: "announce.gone", unconfirmed: "announce.unconfirmed" };
+const ENDS = {
+  completed: "announce.completed",
+  failed: "announce.failed",
+  cancelled: "announce.cancelled",
+  gone: "announce.gone",
+  unconfirmed: "announce.unconfirmed",
+};
 const CHANGES = { ...ENDS, pending: "announce.pending", processing: "announce.processing" };
 
 let news = "";
@@ -22,7 +28,8 @@ export function notifying() {
 
 /** Asks for permission the first time. Returns whether notifications are on. */
 export async function toggleNotifications() {
-  const on = !notifying() && (Notification.permission === "granted" || (await Notification.requestPermission()) === "granted");
+  const on =
+    !notifying() && (Notification.permission === "granted" || (await Notification.requestPermission()) === "granted");
   save("notify", on);
   return on;
 }
@@ -51,7 +58,10 @@ function tell(record) {
   if (state === "completed") news = t("title.ready");
   else if (state === "failed") news = t("title.failed");
   if (!notifying() || !document.hidden || state === "cancelled") return;
-  const notification = new Notification(text, { tag: record.local, icon: record.result?.cover_url || record.thumbnail || undefined });
+  const notification = new Notification(text, {
+    tag: record.local,
+    icon: record.result?.cover_url || record.thumbnail || undefined,
+  });
   notification.addEventListener("click", () => (window.focus(), notification.close()));
 }
 

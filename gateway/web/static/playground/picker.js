@@ -7,13 +7,15 @@ import { maybe, t } from "../shared/i18n.js";
 /** What a model offers, in one line. */
 export function summary(model) {
   const seconds = model.durations.filter((value) => value > 0);
-  const words = model.inputs.flatMap((set) => (set.length ? set.map((role) => (role.startsWith("reference_") ? t("model.references") : roleWord(role))) : t("model.text")));
+  const words = model.inputs.flatMap((set) =>
+    set.length
+      ? set.map((role) => (role.startsWith("reference_") ? t("model.references") : roleWord(role)))
+      : t("model.text"),
+  );
   const ratios = model.ratios.length > 4 ? t("model.ratios", { count: model.ratios.length }) : model.ratios.join(" ");
-  return [
-    seconds.length ? `${ranges(seconds)} s` : "",
-    ratios,
-    [...new Set(words)].join(", "),
-  ].filter(Boolean).join(" · ");
+  return [seconds.length ? `${ranges(seconds)} s` : "", ratios, [...new Set(words)].join(", ")]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 export function roleWord(role) {
@@ -36,14 +38,26 @@ export class ModelPicker {
     this.#site = site;
     this.#onChoose = onChoose;
     this.input = h("input.input", {
-      id: "model", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false",
-      "aria-controls": "model-list", "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-describedby": "model-summary",
+      id: "model",
+      type: "text",
+      role: "combobox",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-expanded": "false",
+      "aria-controls": "model-list",
+      "aria-autocomplete": "list",
+      "aria-haspopup": "listbox",
+      "aria-describedby": "model-summary",
     });
     this.list = h("div.picker-list.floating", { id: "model-list", role: "listbox", hidden: true });
     this.summary = h("p.meta", { id: "model-summary" });
-    this.element = h("div.field", { "data-field": "model" },
+    this.element = h(
+      "div.field",
+      { "data-field": "model" },
       h("label.label", { for: "model" }, t("form.model")),
-      h("div.picker", {}, this.input, icon("chevron"), this.list), this.summary);
+      h("div.picker", {}, this.input, icon("chevron"), this.list),
+      this.summary,
+    );
     this.list.setAttribute("aria-label", t("form.model"));
     this.input.addEventListener("focus", () => this.input.select());
     this.input.addEventListener("click", () => this.#open());
@@ -68,7 +82,8 @@ export class ModelPicker {
     const needle = words.toLowerCase().split(/\s+/).filter(Boolean);
     const groups = new Map();
     for (const model of this.#models) {
-      const text = `${model.id} ${model.title ?? ""} ${model.owned_by} ${this.#site.providers[model.owned_by] ?? ""}`.toLowerCase();
+      const text =
+        `${model.id} ${model.title ?? ""} ${model.owned_by} ${this.#site.providers[model.owned_by] ?? ""}`.toLowerCase();
       if (model.alias_of || !needle.every((word) => text.includes(word))) continue;
       groups.set(model.owned_by, [...(groups.get(model.owned_by) ?? []), model]);
     }
@@ -83,14 +98,31 @@ export class ModelPicker {
   #group(provider, models) {
     const title = this.#site.providers[provider] ?? provider;
     const rows = models.map((model) => {
-      const element = h("div.option", { role: "option", id: `option-${this.#options.length}`, "aria-selected": String(model.id === this.#chosen?.id) },
-        h("span.option-title", {}, titleOf(model), model.status === "available" ? null : h("span.chip.warning", {}, icon("alert"), t("model.unavailable"))),
-        h("span.meta", {}, summary(model)));
+      const element = h(
+        "div.option",
+        {
+          role: "option",
+          id: `option-${this.#options.length}`,
+          "aria-selected": String(model.id === this.#chosen?.id),
+        },
+        h(
+          "span.option-title",
+          {},
+          titleOf(model),
+          model.status === "available" ? null : h("span.chip.warning", {}, icon("alert"), t("model.unavailable")),
+        ),
+        h("span.meta", {}, summary(model)),
+      );
       element.addEventListener("click", () => this.#choose(model));
       this.#options.push({ model, element });
       return element;
     });
-    return h("div", { role: "group", "aria-label": title }, h("div.picker-group", { "aria-hidden": "true" }, title), rows);
+    return h(
+      "div",
+      { role: "group", "aria-label": title },
+      h("div.picker-group", { "aria-hidden": "true" }, title),
+      rows,
+    );
   }
 
   #close() {

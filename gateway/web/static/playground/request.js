@@ -75,7 +75,10 @@ function jsonInputs(inputs) {
 /** Body and headers of the submit: JSON, or a form where there are files. */
 export function encode(fields, inputs) {
   if (!inputs.some(([, value]) => value instanceof Blob)) {
-    return { body: JSON.stringify({ ...fields, ...jsonInputs(inputs) }), headers: { "Content-Type": "application/json" } };
+    return {
+      body: JSON.stringify({ ...fields, ...jsonInputs(inputs) }),
+      headers: { "Content-Type": "application/json" },
+    };
   }
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {

@@ -28,7 +28,10 @@ function curl(base, fields, inputs) {
     lines.push(...formFields(fields, inputs).map(([name, value]) => `--form-string ${shell(`${name}=${value}`)}`));
     lines.push(...files.map(([field, name]) => `-F ${shell(`${field}=@"${name.replace(/["\\]/g, "\\$&")}"`)}`));
   } else {
-    lines.push("-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(plainBody(fields, inputs), null, 2))}`);
+    lines.push(
+      "-H 'Content-Type: application/json'",
+      `-d ${shell(JSON.stringify(plainBody(fields, inputs), null, 2))}`,
+    );
   }
   return lines.join(" \\\n  ");
 }
@@ -41,7 +44,9 @@ function pythonValue(value, indent = "") {
   const inner = `${indent}    `;
   if (Array.isArray(value)) return `[${value.map((one) => pythonValue(one, indent)).join(", ")}]`;
   if (typeof value === "object") {
-    const rows = Object.entries(value).map(([name, one]) => `${inner}${JSON.stringify(name)}: ${pythonValue(one, inner)},`);
+    const rows = Object.entries(value).map(
+      ([name, one]) => `${inner}${JSON.stringify(name)}: ${pythonValue(one, inner)},`,
+    );
     return rows.length ? `{\n${rows.join("\n")}\n${indent}}` : "{}";
   }
   return JSON.stringify(value);
@@ -49,8 +54,12 @@ function pythonValue(value, indent = "") {
 
 function python(base, fields, inputs) {
   const files = filesOf(inputs);
-  const body = files.length ? `data=${pairs(formFields(fields, inputs))}` : `json=${pythonValue(plainBody(fields, inputs), "    ")}`;
-  const opened = files.map(([field, name]) => `        (${JSON.stringify(field)}, open(${JSON.stringify(name)}, "rb")),`);
+  const body = files.length
+    ? `data=${pairs(formFields(fields, inputs))}`
+    : `json=${pythonValue(plainBody(fields, inputs), "    ")}`;
+  const opened = files.map(
+    ([field, name]) => `        (${JSON.stringify(field)}, open(${JSON.stringify(name)}, "rb")),`,
+  );
   return [
     "import os",
     "import time",
@@ -64,7 +73,7 @@ function python(base, fields, inputs) {
     `    ${body},`,
     ...(files.length ? ["    files=[", ...opened, "    ],"] : []),
     ").raise_for_status()",
-    'path = f"v1/videos/tasks/{submitted.json()[\'task_id\']}"',
+    "path = f\"v1/videos/tasks/{submitted.json()['task_id']}\"",
     'while (task := gateway.get(path).raise_for_status().json())["status"] not in ("completed", "failed"):',
     "    time.sleep(2)",
     'print(task["result"]["url"] if task["status"] == "completed" else task["error"])',
@@ -84,8 +93,13 @@ function javascript(base, fields, inputs) {
     'import { openAsBlob } from "node:fs";',
     "",
     "const form = new FormData();",
-    ...formFields(fields, inputs).map(([name, value]) => `form.append(${JSON.stringify(name)}, ${JSON.stringify(value)});`),
-    ...files.map(([field, name]) => `form.append(${JSON.stringify(field)}, await openAsBlob(${JSON.stringify(name)}), ${JSON.stringify(name)});`),
+    ...formFields(fields, inputs).map(
+      ([name, value]) => `form.append(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
+    ),
+    ...files.map(
+      ([field, name]) =>
+        `form.append(${JSON.stringify(field)}, await openAsBlob(${JSON.stringify(name)}), ${JSON.stringify(name)});`,
+    ),
     "",
   ];
   const body = files.length ? "form" : `JSON.stringify(${JSON.stringify(plainBody(fields, inputs), null, 2)})`;

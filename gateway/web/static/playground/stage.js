@@ -35,7 +35,8 @@ export class Stage {
     const signature = `${kind} ${record.result?.url ?? ""} ${document.documentElement.lang}`;
     if (signature === this.#signature) return this.tick();
     // A link that was renewed does not interrupt who is watching.
-    if (kind === "video" && this.#signature.startsWith("video") && this.element.querySelector("video[controls]")) return;
+    if (kind === "video" && this.#signature.startsWith("video") && this.element.querySelector("video[controls]"))
+      return;
     this.#signature = signature;
     this.#elapsed = null;
     this.element.replaceChildren(...this[`_${kind}`](record));
@@ -51,7 +52,11 @@ export class Stage {
   play() {
     const button = this.element.querySelector(".stage-play");
     if (button) button.click();
-    else this.element.querySelector("video[controls]")?.play().catch(() => {});
+    else
+      this.element
+        .querySelector("video[controls]")
+        ?.play()
+        .catch(() => {});
   }
 
   #kind(record) {
@@ -83,17 +88,34 @@ export class Stage {
     const poster = cover
       ? h("img", { src: cover, alt: "", loading: "lazy", onerror: () => poster.replaceWith(this.#quiet(url)) })
       : this.#quiet(url);
-    const button = h("button.stage-play", { type: "button", "aria-label": t("task.play_named", { prompt: record.prompt || record.id }) }, h("span", {}, icon("play")));
+    const button = h(
+      "button.stage-play",
+      { type: "button", "aria-label": t("task.play_named", { prompt: record.prompt || record.id }) },
+      h("span", {}, icon("play")),
+    );
     button.addEventListener("click", () => this.#start(url, cover, record));
     return [poster, button];
   }
 
   #quiet(url) {
-    return h("video", { src: `${url}#t=0.1`, preload: "metadata", muted: true, playsinline: true, tabindex: "-1", "aria-hidden": "true" });
+    return h("video", {
+      src: `${url}#t=0.1`,
+      preload: "metadata",
+      muted: true,
+      playsinline: true,
+      tabindex: "-1",
+      "aria-hidden": "true",
+    });
   }
 
   #start(url, cover, record) {
-    const video = h("video", { controls: true, loop: true, playsinline: true, poster: cover ?? null, "aria-label": record.prompt || record.id });
+    const video = h("video", {
+      controls: true,
+      loop: true,
+      playsinline: true,
+      poster: cover ?? null,
+      "aria-label": record.prompt || record.id,
+    });
     // The attribute alone does not mute a video made by a script.
     video.muted = true;
     video.src = this.#objectUrl || url;

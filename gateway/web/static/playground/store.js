@@ -51,7 +51,14 @@ export function discover(tasks) {
   for (const task of tasks) {
     const known = all().some((one) => one.id === task.task_id || sameTask(one, task));
     if (!known) {
-      const fields = { ...fieldsOf(task), id: task.task_id, local: task.task_id, owner, prompt: "", seenAt: Date.now() };
+      const fields = {
+        ...fieldsOf(task),
+        id: task.task_id,
+        local: task.task_id,
+        owner,
+        prompt: "",
+        seenAt: Date.now(),
+      };
       records.push({ created: Math.floor(Date.now() / 1000), ...fields });
     }
   }
@@ -72,12 +79,47 @@ export function apply(local, task) {
   if (!record || (ended(record) && !ENDED.has(task.status))) return;
   const progress = Math.max(record.progress ?? 0, task.progress ?? 0);
   const endedAt = ENDED.has(task.status) && !ended(record) ? Date.now() : record.endedAt;
-  change(local, { message: "", queue: null, stale: false, error: "", ...fieldsOf(task), progress, endedAt, seenAt: task.stale ? record.seenAt : Date.now() });
+  change(local, {
+    message: "",
+    queue: null,
+    stale: false,
+    error: "",
+    ...fieldsOf(task),
+    progress,
+    endedAt,
+    seenAt: task.stale ? record.seenAt : Date.now(),
+  });
 }
 
 function fieldsOf(task) {
-  const { status, message, queue, result, error, error_code: errorCode, stale, created, model, provider, archived, progress } = task;
-  const fields = { state: status, message, queue, result, error, errorCode, stale, created, model, provider, archived, progress };
+  const {
+    status,
+    message,
+    queue,
+    result,
+    error,
+    error_code: errorCode,
+    stale,
+    created,
+    model,
+    provider,
+    archived,
+    progress,
+  } = task;
+  const fields = {
+    state: status,
+    message,
+    queue,
+    result,
+    error,
+    errorCode,
+    stale,
+    created,
+    model,
+    provider,
+    archived,
+    progress,
+  };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 

@@ -21,7 +21,10 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
   const idempotencyKey = failed?.fingerprint === fingerprint ? failed.idempotencyKey : uuid();
   if (failed?.fingerprint === fingerprint && failed.local) store.remove((record) => record.local === failed.local);
   const local = uuid();
-  keepInputs(local, draft.inputs.filter((item) => item.role));
+  keepInputs(
+    local,
+    draft.inputs.filter((item) => item.role),
+  );
   store.add({
     local,
     state: "sending",
@@ -51,7 +54,8 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
     if (!(error instanceof ApiError)) throw error;
     const unconfirmed = error.away || error.code === "submission_unconfirmed";
     failed = { fingerprint, idempotencyKey, local: unconfirmed ? local : null };
-    if (unconfirmed) store.change(local, { state: "failed", unconfirmed: true, error: error.message, endedAt: Date.now() });
+    if (unconfirmed)
+      store.change(local, { state: "failed", unconfirmed: true, error: error.message, endedAt: Date.now() });
     else store.remove((record) => record.local === local);
     throw error;
   }

@@ -9,7 +9,9 @@ export function h(selector, attributes = {}, ...children) {
   const element = document.createElement(tag || "div");
   if (classes.length) element.classList.add(...classes);
   for (const [name, value] of Object.entries(attributes)) setAttribute(element, name, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 

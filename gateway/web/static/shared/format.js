@@ -33,7 +33,9 @@ export function ranges(numbers) {
     if (last && number === last[1] + 1) last[1] = number;
     else runs.push([number, number]);
   }
-  return runs.map(([first, last]) => (last - first > 1 ? `${first}–${last}` : first === last ? `${first}` : `${first}, ${last}`)).join(", ");
+  return runs
+    .map(([first, last]) => (last - first > 1 ? `${first}–${last}` : first === last ? `${first}` : `${first}, ${last}`))
+    .join(", ");
 }
 
 export function bytes(size) {
