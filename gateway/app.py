@@ -25,6 +25,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from gateway.core.settings_loader import load_settings, settings_file
 from gateway.reload import Reloader
+from gateway.web import routes as web
 from providers.transport.client import HttpClient
 
 
@@ -98,6 +99,9 @@ ROUTES = [
     Route("/metrics", operations.prometheus, methods=["GET"]),
     Route("/openapi.json", operations.openapi, methods=["GET"]),
     Route("/docs", operations.docs, methods=["GET"]),
+    Route("/playground", web.playground, methods=["GET"]),
+    Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
+    Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
 ]
 
 CORS_EXPOSED = [

@@ -234,7 +234,8 @@ def _fields(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     texts = (value for _, value in items if isinstance(value, str) and value.lstrip().startswith(("{", "[")))
     if sum(text.count(sign) for text in texts for sign in (",", "[", "{")) > MAX_VALUES:
         raise gateway_error("invalid_form")
-    fields = nest(items)
+    # Browsers send each line break of a form field as CRLF, whatever was typed (HTML, "Multipart form data").
+    fields = nest((name, value.replace("\r\n", "\n") if isinstance(value, str) else value) for name, value in items)
     # Form values are strings, but the upstream's parameters have types.
     if isinstance(fields.get("provider_options"), dict):
         fields["provider_options"] = _typed(fields["provider_options"])

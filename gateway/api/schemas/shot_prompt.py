@@ -28,8 +28,8 @@ LIGHTING = {
 MODEL_SHOT_TYPES = frozenset({"single", "multi"})
 """Sent to the model unchanged: the number of shots, not their type."""
 
-_LIGHT_SUFFIX = "光线"
-_SEPARATOR = "，"
+LIGHT_SUFFIX = "光线"
+SEPARATOR = "，"
 
 
 def compose(
@@ -45,8 +45,8 @@ def compose(
     parts = (
         CAMERA_MOVEMENTS.get(camera_movement, camera_movement) if camera_movement else "",
         SHOT_TYPES.get(shot_type, shot_type) if shot_type else "",
-        LIGHTING.get(lighting, lighting + _LIGHT_SUFFIX) if lighting else "",
+        LIGHTING.get(lighting, lighting + LIGHT_SUFFIX) if lighting else "",
         motion_prompt or "",
         prompt,
     )
-    return _SEPARATOR.join(stripped for part in parts if (stripped := part.strip()))
+    return SEPARATOR.join(stripped for part in parts if (stripped := part.strip()))

@@ -19,9 +19,10 @@ class BackgroundServer:
     """
 
     def __init__(
-        self, app: ASGIApp, grace_seconds: float = 1.0, protocol: type[asyncio.Protocol] | str = "auto"
+        self, app: ASGIApp, grace_seconds: float = 1.0, protocol: type[asyncio.Protocol] | str = "auto", port: int = 0
     ) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        """`port` 0 takes a free one."""
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
         # Declared as int, but used as a float.

@@ -373,3 +373,12 @@ def test_picture_part_without_a_plain_file_name_is_a_file(form: TestClient, disp
     body = head + picture() + b"\r\n--x--\r\n"
     answer = form.post("/", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
     assert answer.json()["read"] == [digest(picture())]
+
+
+@pytest.mark.parametrize("kind", ["multipart", "urlencoded"])
+def test_line_breaks_of_a_form_are_those_of_json(large: TestClient, kind: str) -> None:
+    """Browsers send CRLF for each line break of a form field."""
+    fields = {"prompt": "one\r\ntwo\nthree\rfour"}
+    files = {"other": (None, "")} if kind == "multipart" else None
+    assert large.post("/", data=fields, files=files).json()["prompt"] == "one\ntwo\nthree\rfour"
+    assert large.post("/", json=fields).json()["prompt"] == fields["prompt"]
