@@ -21,14 +21,14 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, async_p
 
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import Settings
+from gateway.core.settings import Settings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
 from tests.e2e.conftest import UPSTREAM, FastClock, settings_for
 
 OpenPage = Callable[..., AbstractAsyncContextManager[Page]]
 """`open_page(key=…, language=…)`: a page of the playground with what it has to keep clean, checked at the end."""
 
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # As root there is no sandbox of processes, and containers have little shared memory.
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
@@ -48,7 +48,8 @@ def new_key() -> str:
 
 
 def gateway_settings(upstream: SandboxServer) -> Settings:
-    return settings_for(upstream, video_poll_interval=50)
+    # Beside a browser a call may take seconds that are not meant to time out.
+    return settings_for(upstream, video_poll_interval=50, timeouts=TimeoutSettings(connect=10, read=25, total=30))
 
 
 @pytest.fixture(scope="session")
