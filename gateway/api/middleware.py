@@ -21,8 +21,8 @@ _CLIENT_DISCONNECTED = 499
 _UPGRADED = 101
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
-_MONITORING_PATHS = frozenset({"/healthz", "/ping", "/metrics"})
-"""Polled by monitors: a successful request is logged at debug level."""
+_ROUTINE_PATHS = frozenset({"/healthz", "/ping", "/metrics", "/assets/{version}/{path:path}"})
+"""Polled by monitors, or loaded many times by one page: a successful request is logged at debug level."""
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -90,7 +90,7 @@ class RequestContext:
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
-            routine = path in _MONITORING_PATHS or isinstance(route, PollRoute)
+            routine = path in _ROUTINE_PATHS or isinstance(route, PollRoute)
             log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
 
 
