@@ -140,7 +140,7 @@ def create_app(
             if reload:
                 background.start(Reloader(app.state, process, load_settings, settings_file()).run())
             # The server calls it when it begins to stop: event streams would never end by themselves.
-            yield {"on_stop": process.watches.stop}
+            yield {"on_stop": process.streams.stop}
 
     app = Starlette(
         routes=[*SOCKETS, *ROUTES],

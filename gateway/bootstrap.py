@@ -27,6 +27,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.settings import Settings, SettingsError
+from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.sender import Sender
 from gateway.live.webhooks.service import Webhooks
@@ -73,6 +74,7 @@ class ProcessState:
     idempotency: IdempotencyStore
     archiver: TaskArchiver | None
     watches: Watches
+    streams: OpenStreams
     webhooks: Webhooks
     logged_warnings: set[str] = field(default_factory=set)
 
@@ -116,9 +118,7 @@ def build_process_state(
         )
         interval = settings.video_poll_interval / 1000
         archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
-    watches = Watches(
-        clock, background, limit=settings.live.watchers, limit_per_caller=settings.live.watchers_per_caller
-    )
+    watches = Watches(clock, background)
     poller.on_observed = watches.on_observed
     return ProcessState(
         clock,
@@ -133,6 +133,7 @@ def build_process_state(
         IdempotencyStore(clock, _seeds().__next__, pool.is_known),
         archiver,
         watches,
+        OpenStreams(settings.live.watchers, settings.live.watchers_per_caller),
         Webhooks(
             clock,
             Sender(clock),
@@ -217,12 +218,23 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         networks=settings.webhook_networks, denied_networks=settings.media.denied_networks
     )
     process.webhooks.secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
-    process.webhooks.current = callers.current
     poller.freshness = settings.poll_freshness
     poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
-    watches, webhooks = process.watches, process.webhooks
-    watches.tasks, watches.interval = tasks, settings.video_poll_interval / 1000
-    return Services(settings, callers, tasks, process.http, pool, checks, watches, clock, process.background, webhooks)
+    watches = process.watches
+    watches.tasks, watches.current, watches.interval = tasks, callers.current, settings.video_poll_interval / 1000
+    return Services(
+        settings,
+        callers,
+        tasks,
+        process.http,
+        pool,
+        checks,
+        watches,
+        process.streams,
+        process.webhooks,
+        clock,
+        process.background,
+    )
 
 
 def _keys(settings: Settings) -> list[GatewayKey]:

@@ -105,7 +105,7 @@ class GatewayFixture:
         self.tasks, self.checks = services.tasks, services.checks
         self.locator, self.listing = self.tasks._locator, self.tasks._listing
         self.pool, self.background = self.process.pool, self.process.background
-        self.watches = self.process.watches
+        self.watches, self.streams = self.process.watches, self.process.streams
         self.archiver = self.process.archiver
 
     async def submit(self, caller: Caller, request: VideoRequest = REQUEST) -> Submitted:

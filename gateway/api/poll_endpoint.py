@@ -61,7 +61,7 @@ async def answer_poll(
     caller = services.callers.identify(authorization.decode("latin-1"))
     scope["gateway.caller"] = caller.name
     if wait:
-        task = await wait_for_change(services.watches, services.clock, caller, id, wait, receive)
+        task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
     else:
         task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))

@@ -12,6 +12,7 @@ from gateway.api.response_cache import ResponseCache
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.settings import Settings
+from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.service import Webhooks
 from gateway.tasks.service import Tasks
@@ -32,9 +33,10 @@ class Services:
     pool: AccountPool
     checks: AccountChecks
     watches: Watches
+    streams: OpenStreams
+    webhooks: Webhooks
     clock: Clock
     background: Background
-    webhooks: Webhooks
     poll_responses: ResponseCache = field(default_factory=ResponseCache)
 
 

@@ -56,8 +56,8 @@ ACCOUNTS = Gauge(
     ("provider", "state"),
     multiprocess_mode="mostrecent",
 )
-WATCHERS = Gauge(
-    "gateway_watchers",
+EVENT_STREAMS = Gauge(
+    "gateway_event_streams",
     "Open event streams, by kind (sse, websocket).",
     ("kind",),
     multiprocess_mode="livesum",

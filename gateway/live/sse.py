@@ -7,13 +7,14 @@ The response is our own: it needs one task for each connection and 15 KB of memo
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.accounts.callers import Caller
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
+from gateway.live.open_streams import OpenStreams
 from gateway.live.outbox import Outbox
 from gateway.live.watcher import Renderer, Status, Watcher
 from gateway.live.watching import Watches
@@ -46,17 +47,18 @@ class EventStream(Watcher):
     """The response to a client that watches one task, an ASGI application.
 
     It sends the event `status` at each change and the current status first, then one of `end` (the last status again),
-    `timeout`, `error` and `reconnect`. `id` is a running number that goes on after `last_id`, the client's last one.
+    `timeout`, `unauthorized` and `reconnect`. `id` is a running number that goes on after `last_id` of the client.
     """
 
     __slots__ = (
         *("_background", "_caller", "_clock", "_id", "_number", "_outbox", "_renderers", "_seconds", "_sent_at"),
-        "_watches",
+        *("_is_over", "_streams", "_watches"),
     )
 
     def __init__(
         self,
         watches: Watches,
+        streams: OpenStreams,
         clock: Clock,
         background: Background,
         caller: Caller,
@@ -69,6 +71,7 @@ class EventStream(Watcher):
         """`seconds` is how long the task is watched at most."""
         super().__init__()
         self._watches = watches
+        self._streams = streams
         self._clock = clock
         self._background = background
         self._caller = caller
@@ -76,33 +79,29 @@ class EventStream(Watcher):
         self._renderers = renderers
         self._seconds = seconds
         self._number = last_id
-        self._outbox: Outbox[bytes]
+        self._outbox: Outbox[Message]
         self._sent_at = 0.0
+        self._is_over = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises GatewayError like a poll, before anything is sent."""
-        self._watches.count(self._caller)
+        self._outbox = Outbox(self._background, send)
+        self._streams.count(self._caller)
         try:
             first = await self._watches.add(self._caller, self._id, self, seconds=self._seconds)
-            await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+            # Through the outbox as well: the connection may be blocked before the head, while events come.
+            self._put("head", {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
             if scope["method"] == "HEAD":
-                await send({"type": "http.response.body", "body": b""})
-                return
-            await self._stream(first, receive, send)
+                self._close()
+            else:
+                self.on_status(first)
+            with self._streams.at_stop(self._on_stop), metrics.EVENT_STREAMS.labels("sse").track_inprogress():
+                # It also ends once the response is complete.
+                while (await receive())["type"] != "http.disconnect":
+                    pass
         finally:
             self._watches.remove(self)
-            self._watches.uncount(self._caller)
-
-    async def _stream(self, first: Status, receive: Receive, send: Send) -> None:
-        async def send_chunk(chunk: bytes) -> None:
-            await send({"type": "http.response.body", "body": chunk, "more_body": bool(chunk)})
-
-        self._outbox = Outbox(self._background, send_chunk)
-        self.on_status(first)
-        with metrics.WATCHERS.labels("sse").track_inprogress():
-            # It also ends once the response is complete.
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            self._streams.uncount(self._caller)
 
     def on_status(self, status: Status) -> None:
         self._event("status", status.rendered(self._renderers.status))
@@ -110,27 +109,40 @@ class EventStream(Watcher):
             self._last("end", status.rendered(self._renderers.status))
 
     def on_error(self, error: GatewayError) -> None:
-        self._last("error", self._renderers.error(error))
+        self._last("unauthorized", self._renderers.error(error))
 
     def on_timeout(self, status: Status) -> None:
         self._last("timeout", status.rendered(self._renderers.timeout))
 
-    def on_stop(self) -> None:
+    def on_sweep(self, now: float) -> None:
+        if now - self._sent_at >= HEARTBEAT_SECONDS and self._outbox.is_idle:
+            self._put("heartbeat", _body(_HEARTBEAT))
+
+    def _on_stop(self) -> None:
         self._watches.remove(self)
         self._last("reconnect", b"{}")
 
-    def on_sweep(self, now: float) -> None:
-        if now - self._sent_at >= HEARTBEAT_SECONDS and self._outbox.is_idle:
-            self._put("heartbeat", _HEARTBEAT)
-
     def _last(self, event: str, data: bytes) -> None:
-        self._event(event, data)
-        self._put("close", b"")
+        if not self._is_over:
+            self._event(event, data)
+            self._close()
+
+    def _close(self) -> None:
+        self._is_over = True
+        self._put("close", _body(b""))
 
     def _event(self, event: str, data: bytes) -> None:
         self._number += 1
-        self._put(event, b"event: %s\nid: %d\nretry: %d\ndata: %s\n\n" % (event.encode(), self._number, RETRY_MS, data))
+        self._put(
+            event,
+            _body(b"event: %s\nid: %d\nretry: %d\ndata: %s\n\n" % (event.encode(), self._number, RETRY_MS, data)),
+        )
 
-    def _put(self, key: str, chunk: bytes) -> None:
+    def _put(self, key: str, message: Message) -> None:
         self._sent_at = self._clock.monotonic()
-        self._outbox.put(key, chunk)
+        self._outbox.put(key, message)
+
+
+def _body(chunk: bytes) -> Message:
+    """A piece of the response; without bytes its end."""
+    return {"type": "http.response.body", "body": chunk, "more_body": bool(chunk)}

@@ -10,6 +10,7 @@ from starlette.types import Receive
 from gateway.accounts.callers import Caller
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
+from gateway.live.open_streams import OpenStreams
 from gateway.live.watcher import Watch
 from gateway.live.watching import Watches
 from gateway.tasks.view import Submitted, Task
@@ -17,13 +18,14 @@ from providers.contract.tasks import Phase, TaskState
 
 
 async def wait_for_change(
-    watches: Watches, clock: Clock, caller: Caller, id: str, seconds: float, receive: Receive
+    watches: Watches, streams: OpenStreams, clock: Clock, caller: Caller, id: str, seconds: float, receive: Receive
 ) -> Task:
-    """The status of a task after its next change, or after `seconds`; at once where it has ended or the client
-    disconnects. Raises GatewayError like a poll."""
+    """The status of a task after its next change, or after `seconds`; at once where it has ended, the client
+    disconnects or the process stops. Raises GatewayError like a poll."""
     async with watches.watch(caller, id) as watch, _interrupted(watch, clock, seconds, receive):
-        task = await anext(watch)
-        return await anext(watch, task)
+        with streams.at_stop(watch.stop):
+            task = await anext(watch)
+            return await anext(watch, task)
 
 
 async def wait_for_end(

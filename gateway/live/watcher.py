@@ -27,7 +27,7 @@ class Status:
 
 
 class Watcher:
-    """Gets the statuses of one task. None of its methods may raise or block.
+    """Gets the statuses of one task. None of its methods may block.
 
     `on_status` of a task that has ended, `on_error` and `on_timeout` are the last ones that are called.
     """
@@ -46,9 +46,6 @@ class Watcher:
 
     def on_timeout(self, status: Status) -> None:
         """The deadline has passed. The task may still end."""
-
-    def on_stop(self) -> None:
-        """The process begins to stop. A watcher that should not go on to the end of its task removes itself."""
 
     def on_sweep(self, now: float) -> None:
         """Called every SWEEP_SECONDS. `now` is in monotonic seconds."""

@@ -15,6 +15,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from gateway.accounts.callers import Caller
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError, gateway_error
+from gateway.core.logs import GATEWAY, location_of
+from gateway.live.open_streams import OpenStreams
 from gateway.live.outbox import Outbox
 from gateway.live.watcher import Renderer, Status, Watcher
 from gateway.live.watching import Watches
@@ -35,6 +37,7 @@ class SocketSession:
         self,
         socket: WebSocket,
         watches: Watches,
+        streams: OpenStreams,
         background: Background,
         identify: Callable[[str], Caller],
         renderer: Renderer,
@@ -47,6 +50,7 @@ class SocketSession:
         watched at most."""
         self._socket = socket
         self._watches = watches
+        self._streams = streams
         self._identify = identify
         self.renderer = renderer
         self.timeout_renderer = timeout_renderer
@@ -62,14 +66,12 @@ class SocketSession:
         self._caller = caller
         await self._socket.accept()
         try:
-            while True:
-                async with asyncio.timeout(AUTHORIZATION_SECONDS if self._caller is None else None):
-                    message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    break
-                await self._handle(message.get("text") or message.get("bytes") or b"")
-                # A client that sends and does not read has to wait.
-                await self.outbox.flushed()
+            with self._streams.at_stop(self._on_stop):
+                async with asyncio.timeout(AUTHORIZATION_SECONDS):
+                    while self._caller is None:
+                        await self._receive()
+                while True:
+                    await self._receive()
         except TimeoutError:
             self.send_error(gateway_error("no_credential"))
             await self._close(POLICY_VIOLATION)
@@ -80,6 +82,15 @@ class SocketSession:
                 adding.cancel()
             for id in list(self._subscriptions):
                 self.unsubscribe(id)
+
+    async def _receive(self) -> None:
+        """Handle one message. Raises WebSocketDisconnect."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        await self._handle(message.get("text") or message.get("bytes") or b"")
+        # A client that sends and does not read has to wait.
+        await self.outbox.flushed()
 
     async def _handle(self, text: str | bytes) -> None:
         try:
@@ -115,7 +126,7 @@ class SocketSession:
         new = [id for id in dict.fromkeys(ids) if id not in self._subscriptions]
         if len(self._subscriptions) + len(new) > MAX_TASKS:
             raise gateway_error("too_many_subscriptions", param="subscribe", limit=MAX_TASKS)
-        self._watches.count(caller, len(new))
+        self._streams.count(caller, len(new))
         for id in new:
             self._subscriptions[id] = _Subscription(self, caller, id)
         for id in new:
@@ -126,7 +137,10 @@ class SocketSession:
     async def _add(self, caller: Caller, id: str, subscription: "_Subscription") -> None:
         try:
             status = await self._watches.add(caller, id, subscription, seconds=self._seconds)
-        except GatewayError as error:
+        except Exception as error:
+            if not isinstance(error, GatewayError):
+                GATEWAY.error("a task cannot be watched", extra={"fields": {"cause": location_of(error)}})
+                error = GatewayError("internal_error")
             if self._subscriptions.get(id) is subscription:
                 self.unsubscribe(id)
                 self.send_error(error, id)
@@ -142,7 +156,7 @@ class SocketSession:
         subscription = self._subscriptions.pop(id, None)
         if subscription is not None:
             self._watches.remove(subscription)
-            self._watches.uncount(subscription.caller)
+            self._streams.uncount(subscription.caller)
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -150,8 +164,10 @@ class SocketSession:
         fields = {"type": "error"} | ({"task_id": id} if id is not None else {}) | self._error_body(error)
         self.outbox.put(("error", id), orjson.dumps(fields))
 
-    def stop(self) -> None:
+    def _on_stop(self) -> None:
         """Tell the client to connect again, since the process stops."""
+        for id in list(self._subscriptions):
+            self.unsubscribe(id)
         self.outbox.put("reconnect", b'{"type":"reconnect"}')
         self.outbox.put("close", b"")
 
@@ -196,10 +212,6 @@ class _Subscription(Watcher):
     def on_timeout(self, status: Status) -> None:
         self._session.unsubscribe(self._id)
         self._session.outbox.put(("status", self._id), status.rendered(self._session.timeout_renderer))
-
-    def on_stop(self) -> None:
-        self._session.unsubscribe(self._id)
-        self._session.stop()
 
 
 def _parsed(text: str | bytes) -> Mapping[str, Any]:

@@ -76,7 +76,7 @@ class Poller:
         self._notify = on_results
         self._per_second = dict(per_second or {})
         self.on_observed: Callable[[Account, Iterable[str]], None] = lambda account, ids: None
-        """Called after the results of a query, also of one that has failed, have been cached."""
+        """Called with the ids that a query has found, once their states are in the cache. Must not raise."""
         self._cached = new_task_cache(clock)
         self._batchers: SegmentedLRU[tuple[str, Account], QueryBatcher] = SegmentedLRU(
             MAX_BATCHERS, MAX_UNKNOWN_BATCHERS, lambda key, _: is_known(key[1].id)
@@ -125,6 +125,11 @@ class Poller:
             return None
         metrics.QUERIES_SAVED.inc()
         return cached.observe(card, self._clock.now())
+
+    def last_observation(self, account: Account, id: str, card: ModelCard | None) -> Observation | None:
+        """The observation of a cached task, however old it is; None where no query has found it."""
+        cached = self._cached.get((account.id, id))
+        return cached.observe(card, self._clock.now()) if cached is not None and cached.is_observed else None
 
     async def observe(
         self,
@@ -219,7 +224,7 @@ class Poller:
                 if last is not None and last.is_observed and last.sent_at <= sent_at:
                     last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
-        self.on_observed(account, answers)
+        self.on_observed(account, [id for id, answer in answers.items() if isinstance(answer, TaskState)])
 
     def _priority_of(self, key: str, id: str) -> Priority:
         cached = self._cached.get((key, id))

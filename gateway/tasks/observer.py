@@ -44,6 +44,16 @@ class TaskObserver:
         observation = self._poller.fresh_observation(ref.account, ref.upstream_id, card)
         return self._view(ref, observation) if observation is not None else None
 
+    def last(self, caller: Caller, id: str) -> Task | None:
+        """The task from the cache, however old its observation is; None unless its id is located and a query has found
+        it."""
+        ref = self._locator.cached(caller, id)
+        if ref is None:
+            return None
+        card = ref.provider.card(ref.model) if ref.model else None
+        observation = self._poller.last_observation(ref.account, ref.upstream_id, card)
+        return self._view(ref, observation) if observation is not None else None
+
     async def find(self, caller: Caller, ids: Sequence[str], *, force_refresh: bool) -> dict[str, Task | None]:
         """The status of each id, with one query per account; None for an id that no account and no archive knows.
 

@@ -208,6 +208,10 @@ class Tasks:
             raise from_provider(found.unavailable) from found.unavailable
         return found
 
+    def last_status(self, caller: Caller, id: str) -> Task | None:
+        """The last known status of a task, without a query; None where this process has none."""
+        return self._observer.last(caller, id)
+
     async def statuses(
         self, caller: Caller, ids: Sequence[str], *, force_refresh: bool = False
     ) -> dict[str, Task | None]:

@@ -166,5 +166,7 @@ class Clips:
 
     def close(self) -> None:
         """Delete the drawn clips."""
+        for job in self._jobs.values():
+            job.cancel()
         if self._artist is not None:
             self._artist.close()

@@ -292,8 +292,34 @@ class TestSocket:
         answer = await client.get(SOCKET)
         assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
 
+    async def test_stop_of_the_server_asks_to_reconnect(self, upstream: SandboxServer, key: str) -> None:
+        with contextlib.ExitStack() as stack:
+            url = stack.enter_context(gateway_of(upstream))
+            async with (
+                websockets.connect(socket_url(url), additional_headers=bearer(key)) as socket,
+                httpx.AsyncClient(base_url=url, headers=bearer(key), timeout=10) as client,
+            ):
+                await socket.send(json.dumps({"subscribe": [await submit(client, "a cat #pending")]}))
+                await messages(socket, "pending")
+                closing = asyncio.create_task(asyncio.to_thread(stack.close))
+                assert (await messages(socket, "reconnect"))[-1] == {"type": "reconnect"}
+                with pytest.raises(websockets.ConnectionClosed):
+                    await socket.recv()
+                assert socket.close_code == 1012
+                await closing
+
 
 class TestWait:
+    async def test_stop_of_the_server_answers_with_the_current_status(self, upstream: SandboxServer, key: str) -> None:
+        with contextlib.ExitStack() as stack:
+            url = stack.enter_context(gateway_of(upstream))
+            async with httpx.AsyncClient(base_url=url, headers=bearer(key), timeout=10) as client:
+                id = await submit(client, "a cat #pending")
+                waiting = asyncio.create_task(client.get(f"/v1/videos/tasks/{id}?wait=60"))
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(stack.close)
+                assert (await waiting).json()["status"] == "pending"
+
     async def test_poll_waits_for_the_next_change(self, client: httpx.AsyncClient) -> None:
         id = await submit(client)
         answer = await client.get(f"/v1/videos/tasks/{id}?wait=5")

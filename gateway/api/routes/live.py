@@ -44,6 +44,7 @@ def events_of(renderer: Renderer) -> Callable[[Request], Any]:
         )
         return EventStream(
             services.watches,
+            services.streams,
             services.clock,
             services.background,
             caller,
@@ -73,6 +74,7 @@ async def socket(websocket: WebSocket) -> None:
     session = SocketSession(
         websocket,
         services.watches,
+        services.streams,
         services.background,
         identify,
         _json(render_task, language, "video.status_update"),
@@ -80,7 +82,7 @@ async def socket(websocket: WebSocket) -> None:
         lambda error: error.body(language, request_id(websocket)),
         seconds=services.settings.video_timeout / 1000,
     )
-    with metrics.WATCHERS.labels("websocket").track_inprogress():
+    with metrics.EVENT_STREAMS.labels("websocket").track_inprogress():
         try:
             await session.run(caller)
         except Exception as error:

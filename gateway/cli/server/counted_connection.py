@@ -8,14 +8,20 @@ from typing import Any, ClassVar
 
 from gateway.cli.server.write_progress import WriteProgress
 
+_LAST_WORDS_SECONDS = 0.05
+"""Between the begin of a stop and the close of the connections; less than uvicorn waits for them."""
+
 
 class CountedConnection:
-    """Mixin for a protocol of uvicorn: counts the connections of each client address."""
+    """Mixin for a protocol of uvicorn: counts the connections of each client address, and tells the application that
+    the server begins to stop."""
 
     _by_address: ClassVar[Counter[str]] = Counter()
 
     transport: asyncio.Transport
     client: tuple[str, int] | None
+    app_state: dict[str, Any]
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -35,6 +41,14 @@ class CountedConnection:
         self._by_address[self.address] -= 1
         if not self._by_address[self.address]:
             del self._by_address[self.address]
+
+    def shutdown(self) -> None:
+        """The server begins to stop: the application ends its event streams, which would go on for minutes. What it
+        tells them is sent before a WebSocket is closed."""
+        on_stop = self.app_state.get("on_stop")
+        if on_stop is not None:
+            on_stop()
+        self.loop.call_later(_LAST_WORDS_SECONDS, super().shutdown)  # type: ignore[misc]
 
     @property
     def address_connections(self) -> int:

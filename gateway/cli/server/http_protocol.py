@@ -130,13 +130,6 @@ class LimitedProtocol(CountedConnection, HttpToolsProtocol):
             one._reject("too_many_connections")
         return True
 
-    def shutdown(self) -> None:
-        """The server begins to stop: the application ends its event streams, which would go on for minutes."""
-        on_stop = self.app_state.get("on_stop")
-        if on_stop is not None:
-            on_stop()
-        super().shutdown()
-
     def _waiting_since(self, now: float) -> float | None:
         """Since when the server waits for the client, None where the client waits for the server."""
         if self.transport.get_write_buffer_size():

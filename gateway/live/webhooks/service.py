@@ -46,7 +46,7 @@ _MAX_DELIVERED = 20_000
 """Delivered webhooks that are remembered, for as long as an idempotency key is."""
 
 
-class Watch(Protocol):
+class FollowTask(Protocol):
     """Follows a task: a context manager whose iterator gives the task now and at each change, until it has ended.
 
     Raises GatewayError where there is no status."""
@@ -89,16 +89,16 @@ class _Webhook:
 class Webhooks:
     """The webhooks of a process, at most `limit`, and `limit_per_caller` of one caller.
 
-    What the configuration says may be replaced at any time: `secret` signs webhooks that are made from then on, and
-    `current` gives a caller with the accounts that it has now.
+    `secret` signs webhooks that are made from then on; a reload of the configuration replaces it.
     """
 
     secret: str | None = None
-    current: Callable[[Caller], Caller]
 
-    def __init__(self, clock: Clock, sender: Sender, watch: Watch, *, limit: int, limit_per_caller: int) -> None:
+    def __init__(
+        self, clock: Clock, sender: Sender, follow_task: FollowTask, *, limit: int, limit_per_caller: int
+    ) -> None:
         self.sender = sender
-        self._watch = watch
+        self._follow_task = follow_task
         self._clock = clock
         self._limit = limit
         self._limit_per_caller = limit_per_caller
@@ -215,7 +215,7 @@ class Webhooks:
         pause = _FIRST_PAUSE
         while True:
             with suppress(GatewayError):
-                async with self._watch(self.current(webhook.caller), webhook.task.id) as watched:
+                async with self._follow_task(webhook.caller, webhook.task.id) as watched:
                     async for task in watched:
                         if task.state.phase.ended:
                             return task

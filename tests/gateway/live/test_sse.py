@@ -62,7 +62,9 @@ class Streaming:
 
     def __init__(self, env: GatewayFixture, id: str, client: Client, seconds: float = 600) -> None:
         self.env, self.id, self.client = env, id, client
-        stream = EventStream(env.watches, env.clock, env.background, CALLER, id, RENDERERS, seconds=seconds)
+        stream = EventStream(
+            env.watches, env.streams, env.clock, env.background, CALLER, id, RENDERERS, seconds=seconds
+        )
         scope = {"type": "http", "method": "GET"}
         self.response = asyncio.ensure_future(stream(scope, client.receive, client.send))
 
@@ -150,7 +152,7 @@ async def test_client_that_leaves_frees_everything(start: Start) -> None:
     streaming.env.provider.asked.clear()
     await streaming.env.clock.run(60)
     assert streaming.env.provider.asked == []
-    streaming.env.watches.count(CALLER, 5000)
+    streaming.env.streams.count(CALLER, 5000)
 
 
 async def test_time_limit_ends_the_stream(start: Start) -> None:
@@ -166,13 +168,39 @@ async def test_rejected_credential_ends_the_stream_with_an_error(start: Start) -
     streaming.env.provider.query_error = provider_error(ErrorKind.INVALID_CREDENTIAL)
     await streaming.env.clock.run(4)
     await streaming.response
-    assert streaming.client.events == ["status", "error"]
+    assert streaming.client.events == ["status", "unauthorized"]
     assert "data: invalid_api_key" in streaming.client.text
+
+
+async def test_events_wait_for_a_head_that_is_blocked() -> None:
+    env, client = GatewayFixture(), Client()
+    id = (await env.submit(CALLER)).id
+    env.provider.states[id] = TaskState(id, Phase.PROCESSING)
+    client.is_reading.clear()
+    streaming = Streaming(env, id, client)
+    await env.clock.run(20)
+    streaming.show(finished(id))
+    await env.clock.run(4)
+    client.is_reading.set()
+    await streaming.response
+    assert [message["type"] for message in client.messages][:2] == ["http.response.start", "http.response.body"]
+    assert client.events[-1] == "end"
+
+
+async def test_stream_that_has_ended_is_not_told_to_reconnect(start: Start) -> None:
+    streaming = await start()
+    streaming.client.is_reading.clear()
+    streaming.show(finished(streaming.id))
+    await streaming.env.clock.run(4)
+    streaming.env.streams.stop()
+    streaming.client.is_reading.set()
+    await streaming.response
+    assert streaming.client.events[-1] == "end"
 
 
 async def test_stop_ends_the_stream(start: Start) -> None:
     streaming = await start()
-    streaming.env.watches.stop()
+    streaming.env.streams.stop()
     await streaming.env.clock.run(0.1)
     await streaming.response
     assert streaming.client.events == ["status", "reconnect"]
@@ -183,4 +211,4 @@ async def test_error_before_the_stream_sends_nothing() -> None:
     with pytest.raises(GatewayError) as caught:
         await Streaming(env, "nonsense", client).response
     assert (caught.value.code, client.messages) == ("task_not_found", [])
-    env.watches.count(CALLER, 5000)
+    env.streams.count(CALLER, 5000)

@@ -45,7 +45,7 @@ def until_end(env: GatewayFixture, submitted: Submitted, seconds: float) -> "tup
 
 
 def until_change(env: GatewayFixture, id: str, seconds: float) -> "tuple[asyncio.Task[Task], Client]":
-    return run(env, lambda one: wait_for_change(env.watches, env.clock, CALLER, id, seconds, one.receive))
+    return run(env, lambda one: wait_for_change(env.watches, env.streams, env.clock, CALLER, id, seconds, one.receive))
 
 
 class TestWaitForEnd:
@@ -101,7 +101,7 @@ class TestWaitForEnd:
         waiting, _ = until_end(env, submitted, 110)
         await env.clock.run(80)
         env.provider.states[submitted.id] = finished(submitted.id)
-        await env.clock.run(10)
+        await env.clock.run(16)
         task = await waiting
         assert (task.state.phase, task.stale) == (Phase.COMPLETED, False)
 

@@ -1,13 +1,16 @@
 """Watching tasks, on a clock moved by hand: how often the upstream is queried, and what the watchers are told."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import pytest
 
 from gateway.accounts.callers import Caller
 from gateway.core.errors import GatewayError
-from gateway.core.settings import LiveSettings
 from gateway.live.watcher import Status, Watcher
 from gateway.tasks.view import Task
-from providers.contract.errors import ErrorKind
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, Queue, TaskState
 from tests.gateway_fixture import ONE, TWO, GatewayFixture, managed_caller, pass_through_caller
 from tests.upstream import finished, provider_error
@@ -32,9 +35,6 @@ class Recorder(Watcher):
 
     def on_timeout(self, status: Status) -> None:
         self.told.append("timeout")
-
-    def on_stop(self) -> None:
-        self.told.append("stop")
 
 
 def running(id: str, progress: int = 0) -> TaskState:
@@ -178,7 +178,7 @@ class TestChanges:
         assert [(task.state.phase, task.stale) for task in recorder.tasks] == [(Phase.PROCESSING, True)]
         env.provider.query_error = None
         env.provider.states[id] = finished(id)
-        await env.clock.run(4)
+        await env.clock.run(16)
         assert recorder.told == ["processing", "completed"]
 
     async def test_unforeseen_error_is_logged_and_the_watching_goes_on(
@@ -240,10 +240,138 @@ class TestChanges:
 
     async def test_watchers_of_others_see_nothing(self) -> None:
         env = GatewayFixture()
+        env.watches.current = lambda caller: caller
         task = await env.submit(managed_caller(ONE))
+        env.watches.remove(await watched(env, task.id, managed_caller(ONE)))
         with pytest.raises(GatewayError) as caught:
             await watched(env, task.id, managed_caller(ONE, owner="b" * 12))
         assert caught.value.code == "task_not_found"
+
+
+class TestFailures:
+    async def test_failing_queries_are_repeated_less_and_less_often(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        await watched(env, id)
+        env.provider.query_error = provider_error(ErrorKind.UPSTREAM_ERROR)
+        env.provider.asked.clear()
+        await env.clock.run(600)
+        # 3, 6, 12 and then 15 s.
+        assert len(env.provider.asked) == pytest.approx(41, abs=2)
+        await env.clock.run(1800)
+        env.provider.asked.clear()
+        await env.clock.run(3600)
+        # 15 minutes.
+        assert len(env.provider.asked) == 4
+
+    async def test_first_success_restores_the_interval(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        await watched(env, id)
+        env.provider.query_error = provider_error(ErrorKind.UPSTREAM_ERROR)
+        await env.clock.run(60)
+        env.provider.query_error = None
+        await env.tasks.status(CALLER, id, force_refresh=True)
+        env.provider.asked.clear()
+        await env.clock.run(9.5)
+        assert len(env.provider.asked) == 3
+
+    async def test_watcher_that_fails_is_removed_and_the_others_are_told(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Broken(Recorder):
+            def on_status(self, status: Status) -> None:
+                raise RuntimeError("secret")
+
+        env = GatewayFixture()
+        id = await submitted(env)
+        await env.watches.add(CALLER, id, Broken())
+        recorder = await watched(env, id)
+        env.provider.states[id] = running(id, 40)
+        await env.clock.run(4)
+        assert (recorder.told, len(env.watches)) == (["processing"], 1)
+        assert "a watcher of a task failed" in caplog.text
+        assert "secret" not in caplog.text
+
+    async def test_sweep_goes_on_after_a_watcher_that_fails(self) -> None:
+        class Broken(Recorder):
+            def on_sweep(self, now: float) -> None:
+                raise RuntimeError
+
+        env = GatewayFixture()
+        id = await submitted(env)
+        await env.watches.add(CALLER, id, Broken())
+        recorder = await watched(env, id, seconds=10)
+        await env.clock.run(12)
+        assert recorder.told == ["timeout"]
+
+    async def test_view_that_joins_during_the_last_query_is_told_the_end(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        other = pass_through_caller(ONE, TWO)
+        first = await watched(env, id)
+        env.provider.states[id] = finished(id)
+        joined = Recorder()
+        task = Task(id, "scripted", running(id))
+        env.clock.later(2.9, lambda: env.background.start(_add(env, other, id, joined, task)))
+        await env.clock.run(10)
+        assert (first.told, joined.told, len(env.watches)) == (["completed"], ["completed"], 0)
+
+
+async def _add(env: GatewayFixture, caller: Caller, id: str, watcher: Watcher, known: Task) -> None:
+    await env.watches.add(caller, id, watcher, known=known)
+
+
+class TestReload:
+    async def test_queries_go_through_the_proxy_of_the_new_configuration(self) -> None:
+        account = Account("scripted", "s-secret", name="one")
+        env = GatewayFixture()
+        asked: list[object] = []
+        query = env.provider.query
+
+        async def recorded(ids: Sequence[str], account: Account) -> Mapping[str, TaskState | ProviderError]:
+            asked.append(account.proxy)
+            return await query(ids, account)
+
+        env.provider.query = recorded  # type: ignore[method-assign]
+        task = await env.submit(managed_caller(account))
+        env.provider.states[task.upstream_id] = running(task.upstream_id)
+        env.watches.current = lambda caller: caller
+        recorder = await watched(env, task.id, managed_caller(account))
+        changed = managed_caller(replace(account, proxy="http://127.0.0.1:1"))
+        env.watches.current = lambda caller: changed
+        env.locator._resolved.clear()
+        await env.clock.run(4)
+        assert asked == [None, "http://127.0.0.1:1"]
+        env.provider.states[task.upstream_id] = running(task.upstream_id, 50)
+        await env.tasks.status(changed, task.id, force_refresh=True)
+        assert [task.progress for task in recorder.tasks] == [50]
+
+    async def test_task_of_an_account_with_a_new_credential_is_told_by_any_query(self) -> None:
+        account = Account("scripted", "s-secret", name="one")
+        env = GatewayFixture()
+        task = await env.submit(managed_caller(account))
+        env.provider.states[task.upstream_id] = running(task.upstream_id)
+        env.watches.current = lambda caller: caller
+        recorder = await watched(env, task.id, managed_caller(account))
+        changed = managed_caller(Account("scripted", "s-renewed", name="one"))
+        env.watches.current = lambda caller: changed
+        env.locator._resolved.clear()
+        await env.clock.run(4)
+        env.provider.states[task.upstream_id] = running(task.upstream_id, 50)
+        await env.tasks.status(changed, task.id, force_refresh=True)
+        assert [task.progress for task in recorder.tasks] == [50]
+        assert env.provider.asked[-1][0] == "s-renewed"
+
+
+class TestWithoutFreshness:
+    async def test_each_interval_has_one_query(self) -> None:
+        env = GatewayFixture(poll_freshness=0.0)
+        id = await submitted(env)
+        await watched(env, id)
+        env.provider.asked.clear()
+        await env.clock.run(30.5)
+        assert len(env.provider.asked) == pytest.approx(10, abs=1)
 
 
 class TestIteration:
@@ -267,31 +395,3 @@ class TestIteration:
                 env.provider.states[id] = running(id, progress)
                 await env.clock.run(4)
             assert (await anext(watch)).progress == 40
-
-
-class TestLimits:
-    def test_watchers_of_a_caller_are_limited(self) -> None:
-        env = GatewayFixture(live=LiveSettings(watchers=10, watchers_per_caller=3))
-        env.watches.count(CALLER, 3)
-        with pytest.raises(GatewayError) as caught:
-            env.watches.count(CALLER)
-        assert (caught.value.code, caught.value.spec.status) == ("rate_limit_exceeded", 429)
-        env.watches.count(pass_through_caller(TWO), 3)
-        env.watches.uncount(CALLER, 3)
-        env.watches.count(CALLER, 3)
-
-    def test_watchers_in_all_are_limited(self) -> None:
-        env = GatewayFixture(live=LiveSettings(watchers=4, watchers_per_caller=3))
-        env.watches.count(CALLER, 3)
-        with pytest.raises(GatewayError) as caught:
-            env.watches.count(pass_through_caller(TWO), 2)
-        assert caught.value.spec.status == 503
-
-    async def test_stop_tells_the_watchers_and_refuses_new_streams(self) -> None:
-        env = GatewayFixture()
-        recorder = await watched(env, await submitted(env))
-        env.watches.stop()
-        assert recorder.told == ["stop"]
-        with pytest.raises(GatewayError) as caught:
-            env.watches.count(CALLER)
-        assert caught.value.code == "upstream_unavailable"

@@ -1,6 +1,7 @@
 """The pages over HTTP: headers, policy, content types, caching, what they know of the gateway."""
 
 import gzip
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -130,3 +131,13 @@ def test_site_needs_no_key_and_tells_no_secret() -> None:
 def test_page_and_files_are_small(client: TestClient) -> None:
     """What a slow line has to carry at the first visit, compressed: under 64 KB."""
     assert sum(len(one.compressed) for one in load_assets().files.values()) < 64 * 1024
+
+
+def test_files_of_the_page_are_logged_at_debug(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "gateway.access"):
+        page = client.get(PAGE)
+        (path, *_) = re.findall(r'"(/assets/[^"]+)"', page.text)
+        assert client.get(path).status_code == 200
+        assert client.get("/assets/x/y.js").status_code == 404
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["INFO", "DEBUG", "INFO"]

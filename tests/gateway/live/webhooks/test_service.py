@@ -41,7 +41,6 @@ def followed(number: int = 1, render: Callable[[Task], dict[str, Any]] | None = 
 @pytest.fixture
 async def webhooks(receiver: Receiver, clock: TestClock, tasks: FollowedTasks) -> AsyncIterator[Webhooks]:
     webhooks = Webhooks(clock, receiver.sender(clock), tasks.watch, limit=3, limit_per_caller=2)
-    webhooks.current = lambda caller: caller
     yield webhooks
     await webhooks.aclose()
 
@@ -121,7 +120,6 @@ async def test_webhook_is_given_up_after_the_last_attempt(
 async def test_address_is_checked_at_every_attempt(receiver: Receiver, tasks: FollowedTasks, clock: TestClock) -> None:
     names = Names({HOST: [[INSIDE], [INSIDE, "10.0.0.1"], [PUBLIC]]})
     webhooks = Webhooks(clock, receiver.sender(clock, names), tasks.watch, limit=1, limit_per_caller=1)
-    webhooks.current = lambda caller: caller
     tasks.end()
     follow(webhooks, receiver.url)
     await ended(webhooks)
@@ -155,18 +153,6 @@ async def test_task_that_never_ends_is_followed_for_a_day(
         "host": HOST,
         "cause": "the task did not end within 24 h",
     }
-
-
-async def test_accounts_of_the_caller_are_those_of_now(
-    webhooks: Webhooks, receiver: Receiver, tasks: FollowedTasks
-) -> None:
-    """An account may get another credential while its task runs."""
-    tasks.errors = [GatewayError("invalid_api_key")]
-    webhooks.current = lambda caller: BOB if tasks.watched else caller
-    tasks.end()
-    follow(webhooks, receiver.url)
-    await ended(webhooks)
-    assert tasks.watched == [(ALICE, "task-1"), (BOB, "task-1")]
 
 
 async def test_unexpected_error_ends_one_webhook_only(
@@ -345,7 +331,6 @@ async def test_pending_webhooks_are_logged_when_the_process_stops(
 
     clock.sleep = sleep  # type: ignore[method-assign]
     webhooks = Webhooks(clock, receiver.sender(clock), tasks.watch, limit=3, limit_per_caller=3)
-    webhooks.current = lambda caller: caller
     receiver.answers = [500]
     tasks.end()
     follow(webhooks, receiver.url)
