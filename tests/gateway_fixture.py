@@ -69,9 +69,9 @@ def spec_of(
 class GatewayFixture:
     """A gateway as `bootstrap` builds it, over scripted providers, on a clock moved by hand.
 
-    `settings` are fields of `Settings`. Unless they say otherwise there are several keys and no accounts, and links may
-    lead to this machine. Pauses have no jitter. `results` are those of the copies to the archive, which is in `store`
-    if there is one.
+    `settings` are fields of `Settings`. Unless they say otherwise there are several keys, callers with credentials of
+    their own and no accounts, and links may lead to this machine. Pauses have no jitter. `results` are those of the
+    copies to the archive, which is in `store` if there is one.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class GatewayFixture:
         specs = (spec_of(self.provider, defaults, result_link_seconds), *map(spec_of, others))
         fields: dict[str, Any] = {
             "keys": KEYS,
+            "pass_through": True,
             "rotation": RotationSettings(policy="fill_first"),
             "upstream_networks": LOOPBACK,
         } | settings

@@ -45,6 +45,12 @@ class Caller:
         ids = (_identity_of(account) for account in self.accounts)
         object.__setattr__(self, "identity", self.owner if self.managed else ",".join(sorted(ids)))
 
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Whom to count what this caller holds against: its key, or each of its credentials. Unlike `identity` these
+        do not change with a proxy, a cookie, or a credential more."""
+        return (self.owner,) if self.managed else tuple(account.id for account in self.accounts)
+
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
 
@@ -92,6 +98,7 @@ class Callers:
         """`proxies` allows a proxy in pass-through credentials."""
         self._registry = registry
         self._keys = {_digest(key.secret): key for key in keys}
+        self._owners = frozenset(key.owner for key in keys)
         self._accounts = tuple(accounts)
         self._pass_through = pass_through or not keys
         self._proxies = proxies
@@ -112,8 +119,13 @@ class Callers:
         return found
 
     def current(self, caller: Caller) -> Caller:
-        """A caller that was authenticated under an earlier configuration, with the accounts that it has now."""
-        return replace(caller, accounts=self._accounts) if caller.managed else caller
+        """A caller that was authenticated under an earlier configuration, with the accounts that it has now. Raises
+        GatewayError (401) where its key, or any credential of a caller, is no longer accepted."""
+        if not caller.managed and self._pass_through:
+            return caller
+        if caller.owner not in self._owners:
+            raise gateway_error("unknown_key")
+        return replace(caller, accounts=self._accounts)
 
     def _managed(self, value: str) -> Caller | None:
         # A lookup by digest leaks nothing about a key through its timing.

@@ -17,7 +17,7 @@ class OpenStreams:
         self._limit = limit
         self._limit_per_caller = limit_per_caller
         self._total = 0
-        self._of_caller: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
         self._at_stop: dict[object, Callable[[], None]] = {}
         self._is_stopping = False
 
@@ -27,19 +27,21 @@ class OpenStreams:
             return
         if self._is_stopping:
             raise gateway_error("stopping")
-        if self._of_caller[caller.identity] + tasks > self._limit_per_caller:
+        if any(self._held[holder] + tasks > self._limit_per_caller for holder in caller.holders):
             raise gateway_error("too_many_watchers", limit=self._limit_per_caller)
         if self._total + tasks > self._limit:
             raise gateway_error("too_many_watchers_in_all")
         self._total += tasks
-        self._of_caller[caller.identity] += tasks
+        for holder in caller.holders:
+            self._held[holder] += tasks
 
     def uncount(self, caller: Caller, tasks: int = 1) -> None:
         """Take back what `count` has counted."""
         self._total -= tasks
-        self._of_caller[caller.identity] -= tasks
-        if not self._of_caller[caller.identity]:
-            del self._of_caller[caller.identity]
+        for holder in caller.holders:
+            self._held[holder] -= tasks
+            if not self._held[holder]:
+                del self._held[holder]
 
     @contextmanager
     def at_stop(self, call: Callable[[], None]) -> Iterator[None]:

@@ -7,7 +7,7 @@ finds is told as well. What a watcher misses while it is slow is replaced by the
 import heapq
 import itertools
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from gateway.accounts.callers import Caller
@@ -19,6 +19,7 @@ from gateway.live.watcher import Status, Watch, Watcher
 from gateway.tasks.service import Tasks
 from gateway.tasks.view import Task
 from providers.contract.accounts import Account
+from providers.single_flight import SingleFlight
 
 SWEEP_SECONDS = 1.0
 """Interval at which time limits and heartbeats are checked: a timer for each watcher would cost more."""
@@ -84,6 +85,8 @@ class Watches:
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._is_sweeping = False
+        # Nothing is cached: watchers that come at once share the first query.
+        self._first: SingleFlight[tuple[str, str], Task] = SingleFlight(1, 0.0, clock.monotonic)
 
     def __len__(self) -> int:
         """The number of watchers."""
@@ -104,7 +107,7 @@ class Watches:
         key = (caller.identity, id)
         view = self._views.get(key)
         if view is None:
-            task = known or await self.tasks.status(caller, id)
+            task = known or await self._first.get(key, lambda: self.tasks.status(caller, id))
             group_key = await self._group_key(caller, id)
             view = self._views.get(key) or self._new_view(caller, id, Status(task), group_key)
         if view.status.task.state.phase.ended:
@@ -222,8 +225,8 @@ class Watches:
         failed = False
         try:
             for view in list(group.views.values()):
-                caller = self.current(view.caller)
                 try:
+                    caller = self.current(view.caller)
                     task = await self.tasks.status(caller, view.id)
                     await self._regroup(view, caller)
                 except GatewayError as error:
@@ -255,9 +258,10 @@ class Watches:
                 continue
             try:
                 for view in list(group.views.values()):
-                    task = self.tasks.last_status(self.current(view.caller), view.id)
-                    if task is not None:
-                        self._update(view, Status(task))
+                    with suppress(GatewayError):
+                        task = self.tasks.last_status(self.current(view.caller), view.id)
+                        if task is not None:
+                            self._update(view, Status(task))
                 group.failures = 0
                 self._schedule(group)
             except Exception as error:

@@ -89,6 +89,8 @@ class SocketSession:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         await self._handle(message.get("text") or message.get("bytes") or b"")
+        while len(self._adding) > MAX_TASKS:
+            await asyncio.wait(self._adding, return_when=asyncio.FIRST_COMPLETED)
         # A client that sends and does not read has to wait.
         await self.outbox.flushed()
 
@@ -129,12 +131,13 @@ class SocketSession:
         self._streams.count(caller, len(new))
         for id in new:
             self._subscriptions[id] = _Subscription(self, caller, id)
-        for id in new:
-            adding = asyncio.create_task(self._add(caller, id, self._subscriptions[id]))
+        for subscription in [self._subscriptions[id] for id in new]:
+            adding = subscription.adding = asyncio.create_task(self._add(caller, subscription))
             self._adding.add(adding)
             adding.add_done_callback(self._adding.discard)
 
-    async def _add(self, caller: Caller, id: str, subscription: "_Subscription") -> None:
+    async def _add(self, caller: Caller, subscription: "_Subscription") -> None:
+        id = subscription.id
         try:
             status = await self._watches.add(caller, id, subscription, seconds=self._seconds)
         except Exception as error:
@@ -156,6 +159,8 @@ class SocketSession:
         subscription = self._subscriptions.pop(id, None)
         if subscription is not None:
             self._watches.remove(subscription)
+            if subscription.adding is not None and subscription.adding is not asyncio.current_task():
+                subscription.adding.cancel()
             self._streams.uncount(subscription.caller)
 
     # --- messages ------------------------------------------------------------------------------------------------
@@ -192,26 +197,27 @@ class SocketSession:
 class _Subscription(Watcher):
     """One task of a connection."""
 
-    __slots__ = ("_id", "_session", "caller")
+    __slots__ = ("_session", "adding", "caller", "id")
 
     def __init__(self, session: SocketSession, caller: Caller, id: str) -> None:
         super().__init__()
         self._session = session
         self.caller = caller
-        self._id = id
+        self.id = id
+        self.adding: asyncio.Task[None] | None = None
 
     def on_status(self, status: Status) -> None:
-        self._session.outbox.put(("status", self._id), status.rendered(self._session.renderer))
+        self._session.outbox.put(("status", self.id), status.rendered(self._session.renderer))
         if status.task.state.phase.ended:
-            self._session.unsubscribe(self._id)
+            self._session.unsubscribe(self.id)
 
     def on_error(self, error: GatewayError) -> None:
-        self._session.unsubscribe(self._id)
-        self._session.send_error(error, self._id)
+        self._session.unsubscribe(self.id)
+        self._session.send_error(error, self.id)
 
     def on_timeout(self, status: Status) -> None:
-        self._session.unsubscribe(self._id)
-        self._session.outbox.put(("status", self._id), status.rendered(self._session.timeout_renderer))
+        self._session.unsubscribe(self.id)
+        self._session.outbox.put(("status", self.id), status.rendered(self._session.timeout_renderer))
 
 
 def _parsed(text: str | bytes) -> Mapping[str, Any]:

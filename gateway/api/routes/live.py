@@ -25,7 +25,7 @@ from gateway.live import watcher
 from gateway.live.sse import EventRenderers, EventStream
 from gateway.live.websocket import SocketSession
 
-_MAX_LAST_ID = 2**53
+_LAST_ID_DIGITS = 15
 _INTERNAL_ERROR = 1011
 """Close code of a WebSocket."""
 
@@ -114,7 +114,7 @@ def _caller_of(connection: HTTPConnection) -> Caller:
 
 def _last_id(request: Request) -> int:
     value = request.headers.get("last-event-id", "")
-    return int(value) if value.isascii() and value.isdigit() and int(value[:20]) < _MAX_LAST_ID else 0
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= _LAST_ID_DIGITS else 0
 
 
 @cache

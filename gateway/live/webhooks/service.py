@@ -103,8 +103,10 @@ class Webhooks:
         self._limit = limit
         self._limit_per_caller = limit_per_caller
         self._background = Background()
+        self._places = 0
+        """Places taken: pending webhooks, and submits that are running."""
         self._taken: Counter[str] = Counter()
-        """Places taken, by the caller's identity: pending webhooks, and submits that are running."""
+        """The same by those that hold them."""
         self._pending: dict[bytes, _Webhook] = {}
         self._delivered: TTLCache[bytes, None] = TTLCache(_MAX_DELIVERED, FOLLOWED_SECONDS, timer=clock.monotonic)
 
@@ -126,18 +128,22 @@ class Webhooks:
         host = self.check_url(url, "webhook_url")
         if repeat:
             pass
-        elif self._taken.total() >= self._limit:
+        elif self._places >= self._limit:
             raise gateway_error("too_many_webhooks", limit=self._limit)
-        elif self._taken[caller.identity] >= self._limit_per_caller:
+        elif any(self._taken[holder] >= self._limit_per_caller for holder in caller.holders):
             raise gateway_error("too_many_webhooks_of_caller", limit=self._limit_per_caller)
-        self._taken[caller.identity] += 1
+        self._places += 1
+        for holder in caller.holders:
+            self._taken[holder] += 1
         return Place(self, caller, url, host)
 
     def release(self, caller: Caller) -> None:
         """Free a place."""
-        self._taken[caller.identity] -= 1
-        if not self._taken[caller.identity]:
-            del self._taken[caller.identity]
+        self._places -= 1
+        for holder in caller.holders:
+            self._taken[holder] -= 1
+            if not self._taken[holder]:
+                del self._taken[holder]
 
     def follow(self, caller: Caller, url: str, host: str, task: Followed) -> tuple[bool, str | None]:
         """Follow a task, in a place that is taken. Returns False where a webhook of the same task and URL is pending or

@@ -98,10 +98,25 @@ def test_named_key_keeps_its_owner_when_it_is_replaced() -> None:
 
 
 def test_caller_of_an_earlier_configuration_gets_the_accounts_of_now() -> None:
-    now = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=(Account("jimeng", "new", region="cn"),))
+    accounts = (Account("jimeng", "new", region="cn"),)
+    now = Callers(REGISTRY, keys=[GatewayKey("gw-one", "alice")], accounts=accounts, pass_through=True)
     managed, own = CLOSED.identify("Bearer gw-one"), OPEN.identify("Bearer us-session")
     assert now.current(managed) == now.identify("Bearer gw-one")
     assert now.current(own) is own
+
+
+def test_caller_that_is_no_longer_accepted_is_an_error() -> None:
+    now = Callers(REGISTRY, keys=[GatewayKey("gw-two", "bob")])
+    for caller in (CLOSED.identify("Bearer gw-one"), OPEN.identify("Bearer us-session")):
+        with pytest.raises(GatewayError) as caught:
+            now.current(caller)
+        assert caught.value.code == "invalid_api_key"
+
+
+def test_holders_stay_the_same_beside_a_proxy_or_another_credential() -> None:
+    one = OPEN.identify("Bearer us-session")
+    assert set(one.holders) < set(OPEN.identify("Bearer us-session,us-other").holders)
+    assert one.holders == OPEN.identify("Bearer http://proxy.example:1@us-session").holders
 
 
 def test_repr_of_keys_and_callers_shows_no_secret() -> None:

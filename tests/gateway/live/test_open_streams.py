@@ -1,5 +1,7 @@
 """How many event streams there may be, and what ends them at a stop."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.errors import GatewayError
@@ -34,7 +36,21 @@ def test_callers_that_watch_nothing_take_no_memory() -> None:
     streams.count(FIRST, 0)
     streams.count(SECOND)
     streams.uncount(SECOND)
-    assert (streams._of_caller, streams._total) == ({}, 0)
+    assert (streams._held, streams._total) == ({}, 0)
+
+
+def test_credential_is_counted_whatever_stands_beside_it() -> None:
+    streams = OpenStreams(100, 3)
+    streams.count(FIRST, 2)
+    disguised = [
+        pass_through_caller(ONE, TWO),
+        pass_through_caller(replace(ONE, cookie="x=1")),
+        pass_through_caller(replace(ONE, proxy="http://127.0.0.1:1")),
+    ]
+    for caller in disguised:
+        with pytest.raises(GatewayError):
+            streams.count(caller, 2)
+    streams.count(SECOND, 3)
 
 
 def test_stop_calls_those_that_are_open_once_and_refuses_new_ones() -> None:

@@ -1,5 +1,6 @@
 """Watching tasks, on a clock moved by hand: how often the upstream is queried, and what the watchers are told."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -144,6 +145,12 @@ class TestQueries:
         await env.clock.run(0.05)
         assert recorder.told == ["completed"]
         assert len(env.provider.asked) == asked
+
+    async def test_watchers_that_come_at_once_share_the_first_query(self) -> None:
+        env = GatewayFixture(poll_freshness=0.0)
+        id = await submitted(env)
+        await asyncio.gather(*(watched(env, id) for _ in range(40)))
+        assert len(env.provider.asked) == 1
 
 
 class TestChanges:
@@ -362,6 +369,20 @@ class TestReload:
         await env.tasks.status(changed, task.id, force_refresh=True)
         assert [task.progress for task in recorder.tasks] == [50]
         assert env.provider.asked[-1][0] == "s-renewed"
+
+    async def test_key_that_is_gone_ends_the_watching(self) -> None:
+        env = GatewayFixture()
+        id = await submitted(env)
+        recorder = await watched(env, id)
+
+        def gone(caller: Caller) -> Caller:
+            raise GatewayError("invalid_api_key")
+
+        env.watches.current = gone
+        await env.clock.run(4)
+        assert (recorder.told, len(env.watches)) == (["invalid_api_key"], 0)
+        with pytest.raises(GatewayError):
+            await watched(env, id)
 
 
 class TestWithoutFreshness:

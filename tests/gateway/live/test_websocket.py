@@ -203,6 +203,30 @@ async def test_unforeseen_error_is_an_error_of_its_task(
     await client.leave()
 
 
+async def test_unsubscribed_tasks_are_no_longer_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = 0
+
+    async def slow(*args: object, **options: object) -> Task:
+        nonlocal running
+        running += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running -= 1
+        raise AssertionError
+
+    env = GatewayFixture()
+    monkeypatch.setattr(env.watches.tasks, "status", slow)
+    client = Client(env)
+    for number in range(5):
+        ids = [f"id-{number}-{index}" for index in range(500)]
+        await client.send(subscribe=ids)
+        assert running == 500
+        await client.send(unsubscribe=ids)
+    assert (running, env.streams._total) == (0, 0)
+    await client.leave()
+
+
 class TestAuthorization:
     async def test_messages_do_not_extend_the_time_to_authenticate(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(websocket, "AUTHORIZATION_SECONDS", 0.2)

@@ -136,8 +136,8 @@ def test_page_and_files_are_small(client: TestClient) -> None:
 def test_files_of_the_page_are_logged_at_debug(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "gateway.access"):
         page = client.get(PAGE)
-        (path, *_) = re.findall(r'"(/assets/[^"]+)"', page.text)
-        assert client.get(path).status_code == 200
+        (path, *_) = re.findall(r'"/?(assets/[^"]+)"', page.text)
+        assert client.get(f"/{path}").status_code == 200
         assert client.get("/assets/x/y.js").status_code == 404
     levels = [record.levelname for record in caplog.records]
     assert levels == ["INFO", "DEBUG", "INFO"]

@@ -76,7 +76,7 @@ async function follow(record) {
           // After the last event, "end" or "reconnect", the gateway closes the stream.
           if (event === "status" || event === "end") store.apply(record.local, JSON.parse(data));
           if (event === "timeout") return late(record);
-          if (event === "error") throw new ApiError(200, JSON.parse(data).error);
+          if (event === "unauthorized") throw new ApiError(200, JSON.parse(data).error);
         }
       } catch (error) {
         if (signal.aborted || !handled(error, record)) return;
