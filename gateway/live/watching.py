@@ -185,7 +185,7 @@ class Watches:
     # --- queries -------------------------------------------------------------------------------------------------
 
     def _schedule(self, group: _Group, age: float = 0.0) -> None:
-        """Schedule the next query of a task, an interval after its status was observed, `age` seconds ago."""
+        """Schedule the next query of a task, an interval after the last one was sent, `age` seconds ago."""
         tasks = [view.status.task for view in group.views.values()]
         intervals = [task.interval(self.interval) for task in tasks if not task.state.phase.ended]
         if not intervals:
@@ -222,7 +222,7 @@ class Watches:
 
     async def _query(self, group: _Group) -> None:
         """Query a task and tell its watchers. The poller caches the status: the second view costs no query."""
-        failed = False
+        began_at, failed, late = self._clock.monotonic(), False, False
         try:
             for view in list(group.views.values()):
                 try:
@@ -239,6 +239,7 @@ class Watches:
                     GATEWAY.error("a watched task cannot be queried", extra={"fields": {"cause": location_of(error)}})
                 else:
                     if _is_late(task):
+                        late = True
                         continue
                     failed = failed or task.query_error is not None
                     self._update(view, Status(task))
@@ -248,10 +249,11 @@ class Watches:
         finally:
             group.is_querying = False
             group.failures = group.failures + 1 if failed else 0
-            self._schedule(group)
+            self._schedule(group, 0.0 if failed or late else self._clock.monotonic() - began_at)
 
-    def on_observed(self, account: Account, ids: Iterable[str]) -> None:
-        """Tell the watchers what any query has found, without a query of their own. Does not raise."""
+    def on_observed(self, account: Account, ids: Iterable[str], sent_at: float) -> None:
+        """Tell the watchers what any query has found that was sent at `sent_at`, without a query of their own. Does not
+        raise."""
         for id in ids:
             group = self._groups.get(_key_of(account, id))
             if group is None:
@@ -263,7 +265,7 @@ class Watches:
                         if task is not None:
                             self._update(view, Status(task))
                 group.failures = 0
-                self._schedule(group)
+                self._schedule(group, self._clock.monotonic() - sent_at)
             except Exception as error:
                 GATEWAY.error("a watched task cannot be told", extra={"fields": {"cause": location_of(error)}})
 

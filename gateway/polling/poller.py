@@ -75,8 +75,9 @@ class Poller:
         self._background = background
         self._notify = on_results
         self._per_second = dict(per_second or {})
-        self.on_observed: Callable[[Account, Iterable[str]], None] = lambda account, ids: None
-        """Called with the ids that a query has found, once their states are in the cache. Must not raise."""
+        self.on_observed: Callable[[Account, Iterable[str], float], None] = lambda account, ids, sent_at: None
+        """Called with the ids that a query has found, once their states are in the cache, and when the query was sent,
+        in monotonic seconds. Must not raise."""
         self._cached = new_task_cache(clock)
         self._batchers: SegmentedLRU[tuple[str, Account], QueryBatcher] = SegmentedLRU(
             MAX_BATCHERS, MAX_UNKNOWN_BATCHERS, lambda key, _: is_known(key[1].id)
@@ -224,7 +225,7 @@ class Poller:
                 if last is not None and last.is_observed and last.sent_at <= sent_at:
                     last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
-        self.on_observed(account, [id for id, answer in answers.items() if isinstance(answer, TaskState)])
+        self.on_observed(account, [id for id, answer in answers.items() if isinstance(answer, TaskState)], sent_at)
 
     def _priority_of(self, key: str, id: str) -> Priority:
         cached = self._cached.get((key, id))
