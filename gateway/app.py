@@ -16,7 +16,7 @@ from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_pa
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
-from gateway.api.routes import accounts, generations, live, models, openai_videos, operations, tokens, webhooks
+from gateway.api.routes import accounts, generations, live, models, native, openai_videos, operations, tokens, webhooks
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
@@ -84,6 +84,7 @@ ROUTES = [
     *_generations(),
     *_openai("/v1"),
     *_openai(""),
+    *native.routes(),
     Route("/token/check", tokens.check, methods=["POST"]),
     Route("/token/points", tokens.points, methods=["POST"]),
     Route("/token/receive", tokens.receive, methods=["POST"]),

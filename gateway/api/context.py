@@ -53,9 +53,10 @@ def submit_order(
     fingerprint: bytes,
     *,
     nearest: bool = False,
+    unmarked_retries: bool = False,
 ) -> SubmitOrder:
     """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is the
-    digest of the request as the client sent it."""
+    digest of the request as the client sent it. `unmarked_retries` is that of `SubmitOrder`."""
     count = request.headers.get("x-stainless-retry-count", "")
     return SubmitOrder(
         caller,
@@ -63,6 +64,7 @@ def submit_order(
         fingerprint,
         idempotency_key=request.headers.get("idempotency-key") or None,
         retry_count=int(count) if count.isascii() and count.isdigit() and len(count) < 4 else None,
+        unmarked_retries=unmarked_retries,
         nearest=nearest,
         client=ClientConnection(request),
     )

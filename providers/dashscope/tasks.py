@@ -12,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
+
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Result, TaskState
@@ -45,8 +47,12 @@ LINK_SECONDS = 24 * 3600
 LIST_SECONDS = 24 * 3600
 """The longest time window of the list."""
 
+MAX_NATIVE_BYTES = 16 * 1024
+
 _ZONE = timezone(timedelta(hours=8))
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
+_QUERY_TIME = "%Y%m%d%H%M%S"
+_DIGITS = re.compile(r"[0-9]{14}")
 _LATEST_MS = 10**14
 """Larger times of a row are ignored: this is some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
@@ -88,7 +94,22 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
         ended_at=ended_at,
         result=result,
         error=error,
+        native=_native(body, redact) if phase.ended else b"",
     )
+
+
+def _native(body: Any, redact: Callable[[str], str]) -> bytes:
+    """Output and usage of a task that has ended, for clients of this API; empty for more than MAX_NATIVE_BYTES."""
+    try:
+        own = orjson.dumps({name: body[name] for name in ("output", "usage") if isinstance(body.get(name), dict)})
+    except TypeError:
+        # An integer that no JSON writer of the gateway takes.
+        return b""
+    if len(own) > MAX_NATIVE_BYTES:
+        return b""
+    text = own.decode()
+    shown = redact(text)
+    return own if shown == text else shown.encode()
 
 
 class Page(NamedTuple):
@@ -154,7 +175,22 @@ def list_window(before: float) -> dict[str, str]:
 
 
 def _wire_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, _ZONE).strftime("%Y%m%d%H%M%S")
+    return datetime.fromtimestamp(seconds, _ZONE).strftime(_QUERY_TIME)
+
+
+def unix_time_of_query(text: str) -> float | None:
+    """Unix seconds of a time in a query, "20261020173824" in UTC+8; None for anything else."""
+    if not _DIGITS.fullmatch(text):
+        return None
+    try:
+        return datetime.strptime(text, _QUERY_TIME).replace(tzinfo=_ZONE).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def service_time(at: float) -> str:
+    """Unix seconds as the service writes them: "2026-10-20 17:38:24.817" in UTC+8."""
+    return datetime.fromtimestamp(at, _ZONE).isoformat(" ", "milliseconds")[:23]
 
 
 def unix_time(value: Any) -> float | None:

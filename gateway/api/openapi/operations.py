@@ -6,7 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.native_apis import NativeApi, native_apis
 from gateway.api.schemas import requests, responses
+from gateway.api.schemas.responses import ErrorBody
+from providers.contract.native import NativeOperation
 
 
 def _path(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -57,7 +60,8 @@ ResponseModel = type[BaseModel] | ListOf
 class Operation:
     """An operation: its parameters, request body, responses and error statuses.
 
-    `answers` has the response by status: a model, a list of one, a tuple of alternatives, or a media type.
+    `answers` has the response by status: a model, a list of one, a tuple of alternatives, or a media type. `forms` is
+    False for a body that is JSON only. `error` is the form of an error.
     """
 
     method: str
@@ -70,6 +74,27 @@ class Operation:
     parameters: tuple[dict[str, Any], ...] = ()
     error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
+    forms: bool = True
+    error: type[BaseModel] = ErrorBody
+
+
+def _native(api: NativeApi, operation: NativeOperation) -> Operation:
+    """An operation of an upstream's own API."""
+    parameters = [_TASK_ID] if "{id}" in operation.path else []
+    parameters += [_query(name, text) for name, text in operation.query.items()]
+    parameters += [_header(name, text) for name, text in operation.headers.items()]
+    return Operation(
+        operation.method.lower(),
+        operation.path,
+        operation.id,
+        operation.summary,
+        {200: operation.answer},
+        body=operation.body,
+        parameters=tuple(parameters),
+        error_statuses=operation.error_statuses,
+        forms=False,
+        error=api.entrance.error_model,
+    )
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -340,6 +365,7 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(_LANGUAGE,),
         error_statuses=(400, 401, 413),
     ),
+    *(_native(api, operation) for api in native_apis() for operation in api.entrance.operations),
     Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
     Operation("get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False),
     Operation(
