@@ -70,7 +70,10 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler of HTTPException: an unknown path or method. The error names the path that was meant, if it
     is known."""
     http_error = cast(HTTPException, error)
-    hint = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
+    native, exists = native_api_at(request.scope["path"]), http_error.status_code == 405
+    # A path of an upstream's own API is meant as it is.
+    meant = native is not None and exists
+    hint = None if meant else path_error(request.method, request.scope["path"], request.app.routes, exists=exists)
     if hint is not None:
         return error_response(request, hint)
     if http_error.status_code == 426:
@@ -82,6 +85,5 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
         own = not allowed or request.method in allowed
         headers = http_error.headers if own else {"Allow": ", ".join(allowed)}
         return error_response(request, response_error, headers)
-    native = native_api_at(request.scope.get("path", ""))
     error_of_path = native.unknown_path() if native is not None else GatewayError("not_found")
     return error_response(request, error_of_path, http_error.headers)

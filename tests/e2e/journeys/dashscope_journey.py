@@ -90,7 +90,8 @@ def aio(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def client(arguments: dict[str, Any]) -> dict[str, Any]:
     """The client of SDK 2."""
-    with dashscope.Client(api_key=dashscope.api_key, max_retries=0) as made:
+    retries = arguments.pop("max_retries", 0)
+    with dashscope.Client(api_key=dashscope.api_key, max_retries=retries) as made:
         job = made.videos.generate(**arguments)
         rows = made.videos.jobs.list()
         return {"status": job.status, "url": job.video_url, "id": job.task_id, "total": rows.total}
