@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ from providers.dashscope.responses import (
 )
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
+from providers.offload import offload
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 
@@ -120,7 +122,8 @@ class DashScope:
     async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
         """Upload the files, see `Uploads.replace_files`, and build the body with their URLs."""
         if request.raw is not None:
-            return PreparedSubmit(build_raw(request.raw, self._wire_name(request.model)), ())
+            raw, model = request.raw, self._wire_name(request.model)
+            return PreparedSubmit(await offload(len(raw.body), partial(build_raw, raw, model)), ())
         card = self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
