@@ -49,6 +49,16 @@ def test_idempotency_key_returns_the_first_task(client: httpx.Client, upstream: 
     assert upstream.sandbox.submits("dashscope", key) == 1
 
 
+def test_idempotency_key_goes_through_the_sdk(url: str, upstream: SandboxServer, key: str) -> None:
+    arguments = {"model": "wan2.6-t2v", "prompt": "a cat", "headers": {"Idempotency-Key": key}}
+    cases = {name: {"key": key, "do": "submit", "with": arguments} for name in ("first", "again")}
+    command = [sys.executable, str(JOURNEYS / "dashscope_journey.py")]
+    seen = run(command, cases, DASHSCOPE_HTTP_BASE_URL=f"{url}/api/v1")
+    assert errors(seen) == {}
+    assert seen["first"]["submitted"]["output"] == seen["again"]["submitted"]["output"]
+    assert upstream.sandbox.submits("dashscope", key) == 1
+
+
 @pytest.mark.parametrize("outcome", ["lost", "status-after=500", "noid"])
 def test_submit_with_an_unknown_outcome_is_not_to_be_sent_again(
     client: httpx.Client, upstream: SandboxServer, key: str, outcome: str
