@@ -84,7 +84,6 @@ ROUTES = [
     *_generations(),
     *_openai("/v1"),
     *_openai(""),
-    *native.routes(),
     Route("/token/check", tokens.check, methods=["POST"]),
     Route("/token/points", tokens.points, methods=["POST"]),
     Route("/token/receive", tokens.receive, methods=["POST"]),
@@ -104,6 +103,12 @@ ROUTES = [
     Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
 ]
+
+
+def all_routes() -> list[Route]:
+    """Every route: those above, and the upstreams' own APIs of the providers in the registry."""
+    return [*ROUTES, *native.routes()]
+
 
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
@@ -143,12 +148,13 @@ def create_app(
             # The server calls it when it begins to stop: event streams would never end by themselves.
             yield {"on_stop": process.streams.stop}
 
+    routes = all_routes()
     app = Starlette(
-        routes=[*SOCKETS, *ROUTES],
+        routes=[*SOCKETS, *routes],
         middleware=[
             Middleware(NormalizePath),
             Middleware(RequestServices),
-            Middleware(PollShortcut, routes=ROUTES),
+            Middleware(PollShortcut, routes=routes),
             Middleware(RequestContext),
             Middleware(
                 CORSMiddleware,

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api.openapi.operations import OPERATIONS, ListOf, Operation, ResponseModel
+from gateway.api.openapi.operations import ListOf, Operation, ResponseModel, all_operations
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody, TaskEvent
@@ -52,7 +52,7 @@ def _document(providers: str) -> dict[str, Any]:
     models = _models()
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
     paths: dict[str, Any] = {}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
     return {
         "openapi": "3.1.0",
@@ -80,7 +80,7 @@ def _document(providers: str) -> dict[str, Any]:
 def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
     """The schemas, without FILE_MARK, and a form variant of each request body, whose marked fields accept files."""
     found = dict(schemas)
-    for operation in OPERATIONS:
+    for operation in all_operations():
         if operation.body is not None and operation.forms:
             name = operation.body.__name__
             found[f"{name}{_FORM_SUFFIX}"] = _unmarked(schemas[name], _FILE)
@@ -101,7 +101,7 @@ def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
 
 def _models() -> list[type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody, "TaskEvent": TaskEvent}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         sent = [_model(kind) for answer in operation.answers.values() for kind in _each(answer)]
         for model in (operation.body, operation.error, *sent):
             if model is not None:

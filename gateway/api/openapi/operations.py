@@ -365,7 +365,6 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(_LANGUAGE,),
         error_statuses=(400, 401, 413),
     ),
-    *(_native(api, operation) for api in native_apis() for operation in api.entrance.operations),
     Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
     Operation("get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False),
     Operation(
@@ -380,3 +379,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"}, authorized=False),
     Operation("get", "/docs", "getDocs", "This document as a web page", {200: "text/html"}, authorized=False),
 )
+
+
+def all_operations() -> list[Operation]:
+    """Every operation: those above, and the upstreams' own APIs of the providers in the registry."""
+    return [*OPERATIONS, *(_native(api, operation) for api in native_apis() for operation in api.entrance.operations)]
