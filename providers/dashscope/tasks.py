@@ -56,6 +56,7 @@ _DIGITS = re.compile(r"[0-9]{14}")
 _LATEST_MS = 10**14
 """Larger times of a row are ignored: this is some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
+_LINK_SCHEMES = ("http://", "https://")
 _LINKS = ("video_url", "output_video_url")
 _DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
 """Fields of `usage` with the duration of the video. `duration` is last: it includes the input's seconds."""
@@ -100,16 +101,22 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
 
 def _native(body: Any, redact: Callable[[str], str]) -> bytes:
     """Output and usage of a task that has ended, for clients of this API; empty for more than MAX_NATIVE_BYTES."""
+    own = {name: body[name] for name in ("output", "usage") if isinstance(body.get(name), dict)}
     try:
-        own = orjson.dumps({name: body[name] for name in ("output", "usage") if isinstance(body.get(name), dict)})
-    except TypeError:
-        # An integer that no JSON writer of the gateway takes.
+        native = orjson.dumps(_redacted(own, redact))
+    except (TypeError, RecursionError):
+        # An integer that no JSON writer of the gateway takes, or too many levels.
         return b""
-    if len(own) > MAX_NATIVE_BYTES:
-        return b""
-    text = own.decode()
-    shown = redact(text)
-    return own if shown == text else shown.encode()
+    return native if len(native) <= MAX_NATIVE_BYTES else b""
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """A decoded body with `redact` applied to its texts, except for links."""
+    if isinstance(value, str):
+        return value if value.startswith(_LINK_SCHEMES) else redact(value)
+    if isinstance(value, dict):
+        return {name: _redacted(item, redact) for name, item in value.items()}
+    return [_redacted(item, redact) for item in value] if isinstance(value, list) else value
 
 
 class Page(NamedTuple):
@@ -244,7 +251,7 @@ def _link(output: dict[str, Any]) -> str | None:
     first = results[0] if isinstance(results, list) and results else results
     inner = _object(first)
     for value in (*map(output.get, _LINKS), *map(inner.get, (*_LINKS, "url")), first):
-        if isinstance(value, str) and value.strip().lower().startswith(("http://", "https://")):
+        if isinstance(value, str) and value.strip().lower().startswith(_LINK_SCHEMES):
             return value.strip()
     return None
 

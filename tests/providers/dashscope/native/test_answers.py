@@ -88,10 +88,17 @@ class TestStatus:
         }
 
     def test_what_a_task_said_is_kept_without_secrets(self) -> None:
-        output = {"task_id": ID, "task_status": "FAILED", "code": "X", "message": "key sk-secret is bad"}
-        state = parse(ID, {"output": output}, lambda text: text.replace("sk-secret", "***"))
+        secret = 'sk-"secret'
+        output = {
+            "task_id": ID,
+            "task_status": "SUCCEEDED",
+            "video_url": f"https://v?{secret}",
+            "notes": [f"by {secret}"],
+        }
+        state = parse(ID, {"output": output}, lambda text: text.replace(secret, "***"))
         assert isinstance(state, TaskState)
-        assert orjson.loads(state.native)["output"]["message"] == "key *** is bad"
+        kept = orjson.loads(state.native)["output"]
+        assert (kept["notes"], kept["video_url"]) == (["by ***"], output["video_url"])
 
     @pytest.mark.parametrize("long", [False, True])
     def test_only_the_short_answer_of_an_ended_task_is_kept(self, long: bool) -> None:
