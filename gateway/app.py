@@ -16,7 +16,7 @@ from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_pa
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
-from gateway.api.routes import accounts, generations, live, models, openai_videos, operations, tokens, webhooks
+from gateway.api.routes import accounts, generations, live, models, native, openai_videos, operations, tokens, webhooks
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
@@ -104,6 +104,12 @@ ROUTES = [
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
 ]
 
+
+def all_routes() -> list[Route]:
+    """Every route: those above, and the upstreams' own APIs of the providers in the registry."""
+    return [*ROUTES, *native.routes()]
+
+
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
     *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition"),
@@ -142,12 +148,13 @@ def create_app(
             # The server calls it when it begins to stop: event streams would never end by themselves.
             yield {"on_stop": process.streams.stop}
 
+    routes = all_routes()
     app = Starlette(
-        routes=[*SOCKETS, *ROUTES],
+        routes=[*SOCKETS, *routes],
         middleware=[
             Middleware(NormalizePath),
             Middleware(RequestServices),
-            Middleware(PollShortcut, routes=ROUTES),
+            Middleware(PollShortcut, routes=routes),
             Middleware(RequestContext),
             Middleware(
                 CORSMiddleware,

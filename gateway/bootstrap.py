@@ -46,6 +46,7 @@ from gateway.tasks.model_discovery import Discovery
 from gateway.tasks.service import Tasks
 from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
+from gateway.tasks.upload_grants import UploadGrants
 from providers import registry as provider_registry
 from providers.contract.provider import CanFind
 from providers.contract.spec import DefaultModels
@@ -199,6 +200,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         submitter,
         intake,
         clock,
+        grants=UploadGrants(clock, pool),
         archiver=process.archiver,
     )
     callers = Callers(

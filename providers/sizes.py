@@ -112,7 +112,7 @@ def asked_size(request: VideoRequest) -> str:
     card = request.card
     if _options_decide(request):
         return ""
-    if card is None or card.unlisted:
+    if card is None or card.unlisted or request.raw is not None:
         return _given_size(request)
     ignored = any(request.media_in(role) for role in card.ratio_ignored_with)
     if request.media and (ignored or not _is_ratio(request.ratio)):

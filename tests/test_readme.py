@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import ROUTES
+from gateway.app import all_routes
 from gateway.core.settings import Settings
 from providers.contract.spec import AnySpec
 from providers.dashscope.models import MODELS as DASHSCOPE_MODELS
@@ -58,7 +58,7 @@ def test_every_setting_of_a_provider_is_named(readme: str, spec: AnySpec) -> Non
 
 @each_language
 def test_named_routes_exist(readme: str) -> None:
-    paths = {re.sub(r"\{.*?\}", "{id}", route.path) for route in ROUTES}
+    paths = {re.sub(r"\{.*?\}", "{id}", route.path) for route in all_routes()}
     for path in re.findall(r"`(?:GET|POST) (/[^`?]*)", readme):
         assert re.sub(r"\{.*?\}", "{id}", path) in paths, path
 

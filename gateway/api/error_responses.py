@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.context import add_log_fields, json_response, language_of, request_id
+from gateway.api.native_apis import native_api_at
 from gateway.api.paths import allowed_methods, path_error
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.logs import GATEWAY, location_of
@@ -19,8 +20,13 @@ def error_response(request: Request, error: GatewayError, headers: Mapping[str, 
     """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
     add_log_fields(request, error.log_fields())
     release_frames(error)
-    body = error.body(language_of(request), request_id(request))
-    return json_response(body, error.spec.status, {**error.headers(), **(headers or {})})
+    language, id = language_of(request), request_id(request)
+    native = native_api_at(request.scope.get("path", ""))
+    if native is not None:
+        status, body = native.error(error, request.method, request.scope["path"], language, id)
+    else:
+        status, body = error.spec.status, error.body(language, id)
+    return json_response(body, status, {**error.headers(), **(headers or {})})
 
 
 def release_frames(error: BaseException) -> None:
@@ -64,7 +70,10 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler of HTTPException: an unknown path or method. The error names the path that was meant, if it
     is known."""
     http_error = cast(HTTPException, error)
-    hint = path_error(request.method, request.scope["path"], request.app.routes, exists=http_error.status_code == 405)
+    native, exists = native_api_at(request.scope["path"]), http_error.status_code == 405
+    # A path of an upstream's own API is meant as it is.
+    meant = native is not None and exists
+    hint = None if meant else path_error(request.method, request.scope["path"], request.app.routes, exists=exists)
     if hint is not None:
         return error_response(request, hint)
     if http_error.status_code == 426:
@@ -76,4 +85,5 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
         own = not allowed or request.method in allowed
         headers = http_error.headers if own else {"Allow": ", ".join(allowed)}
         return error_response(request, response_error, headers)
-    return error_response(request, GatewayError("not_found"), http_error.headers)
+    error_of_path = native.unknown_path() if native is not None else GatewayError("not_found")
+    return error_response(request, error_of_path, http_error.headers)

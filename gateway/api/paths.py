@@ -32,7 +32,6 @@ OTHER_SURFACES: tuple[tuple[str, str], ...] = (
     (r"images(/.*)?", SUBMIT),
     (r"(videos?/)?(text2video|image2video|multi-image2video|text-to-video|image-to-video|t2v|i2v)", SUBMIT),
     (r"(videos?/)?(text2video|image2video|multi-image2video|text-to-video|image-to-video|t2v|i2v)/[^/]+", STATUS),
-    (r"services/aigc/.*", SUBMIT),
     (r"contents/generations/tasks", SUBMIT),
     (r"contents/generations/tasks/[^/]+", STATUS),
     (r"tasks/[^/]+", STATUS),

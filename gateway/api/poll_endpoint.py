@@ -102,20 +102,33 @@ async def cancel_task(request: Request) -> Task:
 
 
 class PollRoute(Route):
-    """The route of a poll. Its path ends in `/{id}`."""
+    """The route of a poll. Its path ends in `/{id}`. `request_id_field` is the field of the body with the id of the
+    request, "" for none."""
 
-    def __init__(self, path: str, renderer: Renderer, *, include_in_schema: bool = True) -> None:
+    def __init__(
+        self, path: str, renderer: Renderer, *, request_id_field: str = "", include_in_schema: bool = True
+    ) -> None:
         async def poll(request: Request) -> Response:
             scope = request.scope
             rendered = await answer_poll(
                 scope, request.receive, read_headers(scope), request.path_params["id"], renderer
             )
+            rendered = self.with_request_id(rendered, scope["gateway.request_id"])
             response = Response(rendered.body)
             response.raw_headers = list(rendered.headers)
             return response
 
         super().__init__(path, poll, methods=["GET"], include_in_schema=include_in_schema)
         self.renderer = renderer
+        self._request_id = f',"{request_id_field}":"'.encode() if request_id_field else b""
+
+    def with_request_id(self, response: PollResponse, request_id: str) -> PollResponse:
+        """The response, which may be shared with other requests, with the id of this one in its body."""
+        if not self._request_id:
+            return response
+        body = b"%b%b%b%b" % (response.body[:-1], self._request_id, request_id.encode(), b'"}')
+        headers = [header for header in response.headers if header[0] != b"content-length"]
+        return PollResponse([*headers, (b"content-length", str(len(body)).encode())], body, response.caller)
 
 
 class PollShortcut:
@@ -150,6 +163,7 @@ async def _respond(
     scope["gateway.request_id"] = request_id
     try:
         response = await answer_poll(scope, receive, headers, id, route.renderer)
+        response = route.with_request_id(response, request_id)
         status, head, body = 200, response.headers, response.body
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)

@@ -70,6 +70,15 @@ async def submit_generation(
     return SubmitOutcome(submitted, parsed.prompt, parsed.wait, warnings, secret)
 
 
+async def submit_native(request: Request, caller: Caller, parsed: Generation, fingerprint: bytes) -> SubmitOutcome:
+    """Submit what a client of an upstream's own SDK asks for, which resends a submit without a mark. Raises
+    GatewayError."""
+    order = submit_order(request, caller, parsed.request, fingerprint, unmarked_retries=True)
+    submitted, secret = await _submit(request, order, parsed, TASK_EVENTS)
+    warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
+    return SubmitOutcome(submitted, parsed.prompt, warnings=warnings, webhook_secret=secret)
+
+
 async def submit_derived(
     request: Request, caller: Caller, operation: Literal["remix", "edit", "extend"], video_id: str | None = None
 ) -> tuple[SubmitOutcome, str | None]:

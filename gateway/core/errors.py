@@ -200,6 +200,9 @@ _CODE_OF_MESSAGE = {
     "too_many_webhooks": "too_many_connections",
     "too_many_webhooks_of_caller": "rate_limit_exceeded",
     "no_thumbnail": "not_found",
+    "native_not_found": "not_found",
+    "uploads_of_other_account": "invalid_value",
+    "uploads_not_for_model": "invalid_value",
 }
 
 

@@ -49,6 +49,18 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "任务不存在或已过期", "The task does not exist, has expired, or belongs to another credential"
     ),
     "not_found": LocalizedText("路径不存在，接口文档见 /docs", "Path not found: see /docs"),
+    "native_not_found": LocalizedText(
+        "路径不存在；本网关提供的 {title} 接口：{paths}",
+        "Path not found. What this gateway has of {title}'s API: {paths}",
+    ),
+    "uploads_of_other_account": LocalizedText(
+        "素材所属的账号已不可用：请重新上传素材后再提交",
+        "The files were uploaded for an account that is not available here: upload them again, then submit",
+    ),
+    "uploads_not_for_model": LocalizedText(
+        "模型 {model} 不能使用上传到 {title} 的文件，请改用 https 链接或 data: 链接",
+        "Model {model} cannot use files that are uploaded to {title}: pass an https or a data: URL",
+    ),
     "method_not_allowed": LocalizedText(
         "该路径不支持 {method} 方法，接口文档见 /docs", "Method {method} is not allowed on this path: see /docs"
     ),

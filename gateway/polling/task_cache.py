@@ -111,4 +111,4 @@ def is_new(submitted_at: float, unix_now: float) -> bool:
 
 def _size_of(cached: CachedTask) -> int:
     result = cached.state.result
-    return _STATE_BYTES + (len(result.url) + len(result.cover_url or "") if result else 0)
+    return _STATE_BYTES + len(cached.state.native) + (len(result.url) + len(result.cover_url or "") if result else 0)

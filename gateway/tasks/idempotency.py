@@ -3,7 +3,9 @@
 An `Idempotency-Key` says that two submits are one, whichever surface they came by. OpenAI's libraries send none, but
 retry a submit on their own after a time-out or a 5xx, and count their retries in `x-stainless-retry-count`: a count
 above 0 is a retry. Without a key, a retry is matched by request content. Identical requests may coexist; a retry
-matches one whose client got no response, since a library retries only those.
+matches one whose client got no response, since a library retries only those. Other libraries resend a submit after a
+lost connection without a mark: with `unmarked_retries` a request is taken for a retry only where there is an identical
+one whose clients have all disconnected without a response.
 """
 
 import asyncio
@@ -149,7 +151,7 @@ class IdempotencyStore:
             return await self._share(record, order, create, partial(self._save_by_key, name, order.caller))
         retry_count = order.retry_count
         record = SubmitRecord(fingerprint, f"own:{self._new_seed()}", retry_count or 0)
-        if retry_count is None:
+        if retry_count is None and not order.unmarked_retries:
             record.waiting.append(order.client)
             try:
                 return await _confirmed(create, order, record)
@@ -157,9 +159,11 @@ class IdempotencyStore:
                 raise record.interrupted() from None
         name = _name_of_content(order)
         identical = self._identical(name)
-        if retry_count > 0:
+        if retry_count:
             record = await _retried(identical, retry_count, self._clock.monotonic()) or record
-        record.retry_count = max(record.retry_count, retry_count)
+        elif retry_count is None and identical:
+            record = await _abandoned(identical) or record
+        record.retry_count = max(record.retry_count, retry_count or 0)
         return await self._share(record, order, create, partial(self._save_by_content, name, order.caller, identical))
 
     def is_repeat(self, order: SubmitOrder) -> bool:
@@ -310,6 +314,20 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
     response; one that has just failed with an error that may be retried; one that is running, whose client may have
     disconnected unnoticed; the last one, whose response may be lost.
     """
+    abandoned = await _abandoned(identical)
+    if abandoned is not None:
+        return abandoned
+    for record in list(identical):
+        if record.may_be_retried_as(retry_count, now):
+            identical.remove(record)
+            return None
+    accepted = [record for record in identical if not record.failed]
+    running = [record for record in accepted if record.running is not None]
+    return running[0] if running else accepted[-1] if accepted else None
+
+
+async def _abandoned(identical: list[SubmitRecord]) -> SubmitRecord | None:
+    """The first record all of whose clients have disconnected without a response."""
     abandoned: dict[SubmitRecord, list[ClientPresence]] = {}
     for record in list(identical):
         waiting = list(record.waiting)
@@ -320,13 +338,7 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
         still_abandoned = record in abandoned and all(client in abandoned[record] for client in record.waiting)
         if still_abandoned and not (record.answered or record.failed):
             return record
-    for record in list(identical):
-        if record.may_be_retried_as(retry_count, now):
-            identical.remove(record)
-            return None
-    accepted = [record for record in identical if not record.failed]
-    running = [record for record in accepted if record.running is not None]
-    return running[0] if running else accepted[-1] if accepted else None
+    return None
 
 
 def fingerprint_of(*parts: Any) -> bytes:

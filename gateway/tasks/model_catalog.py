@@ -16,7 +16,7 @@ from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
 from providers.contract.provider import Provider
-from providers.contract.requests import VideoRequest
+from providers.contract.requests import RawSubmit, VideoRequest
 from providers.contract.spec import DefaultModels
 from providers.registry import Registry
 from providers.validation import snap_to_nearest, validate
@@ -89,6 +89,19 @@ class Catalog:
         former = _undated(fold_name(name)) in FORMER_NAMES
         return not name or (former and self.meant(name) == name and bool(self.defaults.text))
 
+    async def provider_of(self, caller: Caller, name: str) -> str | None:
+        """The name of the provider of a model, whether or not the caller has an account of it; "" for a name that means
+        the default model, None for an unknown one."""
+        if self.means_default(name):
+            return ""
+        card = self.registry.card(self.meant(name))
+        if card is not None:
+            return card.provider
+        try:
+            return (await self.offer(caller)).known_card(name).provider
+        except GatewayError:
+            return None
+
     async def _offered_to(self, account: Account) -> "Offered":
         provider = self.registry[account.provider]
         live = await self._discovery.models(provider, account) if self._discovery is not None else None
@@ -140,6 +153,8 @@ class Offer:
 
         Raises GatewayError: 404 for an unknown name, and for a model that none of the accounts has.
         """
+        if request.raw is not None:
+            return self._raw_card(request.model, request.raw)
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
         defaults = self._catalog.defaults
@@ -184,6 +199,15 @@ class Offer:
             return known
         raise self._no_account(known)
 
+    def _raw_card(self, name: str, raw: RawSubmit) -> ModelCard:
+        """The card of a model in an upstream's own request; an open one for a name that only the upstream may know."""
+        meant = self._catalog.meant(name)
+        card = self._catalog.registry[raw.provider].card(meant) or ModelCard(meant, raw.provider, unlisted=True)
+        own = [offered for offered in self._offered if offered.account.provider == raw.provider]
+        if not own or (not card.unlisted and not self.cards_of(card)):
+            raise self._no_account(card)
+        return card
+
     def known_card(self, name: str) -> ModelCard:
         """The card of a model or an alias, whether or not one of the accounts has it. Raises GatewayError (404)."""
         meant = self._catalog.meant(name)
@@ -213,10 +237,13 @@ class Offer:
         come from the first card that makes what was asked; only where there is none, from one that adjusts it.
 
         `nearest` snaps duration and size to the nearest that the model supports. Raises GatewayError (400) with the
-        problems of the first account's card, where no account can make the video.
+        problems of the first account's card, where no account can make the video. An upstream's own request is not
+        validated.
         """
         request = replace(request, model=card.name)
         cards = self.cards_of(card)
+        if request.raw is not None:
+            return _as_they_are(cards, request, request.raw)
         distinct = {id(own): own for own in cards.values()}
         made: list[VideoRequest] = []
         first_error: ProviderError | None = None
@@ -342,6 +369,21 @@ def _takes(card: ModelCard, request: VideoRequest) -> bool:
     except ProviderError:
         return False
     return True
+
+
+def _as_they_are(
+    cards: Mapping[Account, ModelCard], request: VideoRequest, raw: RawSubmit
+) -> dict[Account, VideoRequest]:
+    """An upstream's own request for each account that it may be sent with. Raises GatewayError (400) where its files
+    were uploaded for an account that is not there any more."""
+    usable = {
+        account: replace(request, card=own)
+        for account, own in cards.items()
+        if not raw.account_tag or account.answers_to(raw.account_tag)
+    }
+    if cards and not usable:
+        raise gateway_error("uploads_of_other_account")
+    return usable
 
 
 def _valid(card: ModelCard, request: VideoRequest) -> VideoRequest | None:

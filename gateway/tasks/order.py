@@ -44,7 +44,8 @@ class SubmitOrder:
     """One submit of one client.
 
     `fingerprint` identifies the content of the request, see `idempotency.fingerprint_of`. `idempotency_key` and
-    `retry_count`, the number of retries of the client's library, are None where the client sends none. `nearest` snaps
+    `retry_count`, the number of retries of the client's library, are None where the client sends none.
+    `unmarked_retries` says that the client's library resends a submit on its own without a count. `nearest` snaps
     duration and size to the nearest that the model supports instead of rejecting them.
     """
 
@@ -53,5 +54,6 @@ class SubmitOrder:
     fingerprint: bytes
     idempotency_key: str | None = None
     retry_count: int | None = None
+    unmarked_retries: bool = False
     nearest: bool = False
     client: ClientPresence = CONNECTED

@@ -1,8 +1,9 @@
 """Task service: submit, status, cancel, list and archive, across callers, models, accounts and upstreams."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 from gateway.accounts.callers import Caller
 from gateway.archive.archive import OpenedFile
@@ -27,6 +28,7 @@ from gateway.tasks.order import SubmitOrder
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LookupResult
 from gateway.tasks.submitter import Submitter
+from gateway.tasks.upload_grants import UploadGrants
 from gateway.tasks.view import Submitted, Task, view_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
@@ -54,6 +56,7 @@ class Tasks:
         intake: MediaIntake,
         clock: Clock,
         *,
+        grants: UploadGrants,
         archiver: TaskArchiver | None = None,
     ) -> None:
         self._registry = registry
@@ -65,6 +68,7 @@ class Tasks:
         self._idempotency = idempotency
         self._submitter = submitter
         self._intake = intake
+        self._grants = grants
         self._archiver = archiver
         self._observer = TaskObserver(locator, poller, archiver, clock)
 
@@ -186,6 +190,12 @@ class Tasks:
             asked_size(validated),
             validated.warnings,
         )
+
+    async def upload_grant(
+        self, caller: Caller, provider: str, model: str, session: str
+    ) -> tuple[Account, Mapping[str, Any]]:
+        """The permission of an upstream for a client to upload files for a model itself, see `UploadGrants`."""
+        return await self._grants.request(caller, self._registry[provider], self.catalog.meant(model), session)
 
     def task_key(self, caller: Caller, submitted: Submitted) -> bytes:
         """A key of 32 bytes that the gateway derives for one task: the same for every retry of its submit."""

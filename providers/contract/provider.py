@@ -9,7 +9,7 @@ Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ProviderError
@@ -135,6 +135,15 @@ class CanList(Protocol):
         At least `limit` of them if there are as many, in as few calls as the upstream's pages allow. Every state has
         `created_at`.
         """
+
+
+@runtime_checkable
+class GrantsUploads(Protocol):
+    """An upstream whose own clients upload files to it before a submit. Absent: they cannot do so here."""
+
+    async def upload_grant(self, model: str, account: Account) -> Mapping[str, Any]:
+        """The upstream's permission to upload files for a model, as it words it. Not charged. `model` is a name or the
+        upstream's key. A file that is uploaded with it can be used by this account only."""
 
 
 @runtime_checkable

@@ -51,6 +51,23 @@ class FieldWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class RawSubmit:
+    """A submit in an upstream's own form, from a client of that upstream's API.
+
+    `provider` is the upstream. `path` is below its base URL, `body` is JSON as the client wrote it, with `model` in it,
+    and `headers` are those of the client that go with it. `account_tag` is the public tag of the only account that it
+    may be sent with, since its inputs were uploaded for that account; "" for any.
+    """
+
+    provider: str
+    path: str
+    model: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    account_tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoRequest:
     """A video generation request, parsed from any API. None means not given: the model's default applies.
 
@@ -58,6 +75,7 @@ class VideoRequest:
     `sound` drives the video: the client's `audio_url`. `shot_type` is `single` or `multi`.
     `reference_mode` makes unlabelled media references rather than frames.
     `options` are passed through to the upstream's parameters and override everything else.
+    `raw`, where set, is sent in place of all of this, unchecked: the other fields only describe it.
     """
 
     model: str
@@ -77,6 +95,7 @@ class VideoRequest:
     shot_type: str | None = None
     template: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    raw: RawSubmit | None = None
     card: "ModelCard | None" = field(default=None, repr=False, compare=False)
     """The card that it was validated against: the model as the account's site has it now. None before that."""
     warnings: tuple[FieldWarning, ...] = field(default=(), compare=False)

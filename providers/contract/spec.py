@@ -9,6 +9,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from providers.contract.localized_text import LocalizedText
+from providers.contract.native import NativeEntrance
 from providers.contract.provider import Provider
 from providers.contract.settings import ProviderSettings
 
@@ -94,6 +95,7 @@ class ProviderSpec(Generic[S]):
     `result_link_seconds` is the lifetime of a result link if the upstream does not name it; None if unknown.
     `quota_reset` is when credits are reset; None if they are not.
     `sandbox` is required: with `serve --sandbox` nothing may reach a real upstream.
+    `native` builds the upstream's own API, for clients of its SDK; None where the gateway has none.
     `claims_any_credential` marks the one provider that takes credentials in no other provider's format.
     """
 
@@ -111,6 +113,7 @@ class ProviderSpec(Generic[S]):
     account_fields: frozenset[str] = frozenset()
     result_link_seconds: int | None = None
     quota_reset: QuotaReset | None = None
+    native: Callable[[], NativeEntrance] | None = None
     claims_any_credential: bool = False
 
     def variable(self, key: str) -> str:

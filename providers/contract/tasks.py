@@ -1,6 +1,6 @@
 """The state of a task at an upstream."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -66,6 +66,8 @@ class TaskState:
     `progress` (0–95) is a fixed figure for this state; an estimate replaces it if `created_at` or `started_at` allows
     one. `note` is a message on this state rather than its phase. `expected_seconds` is the upstream's forecast of the
     duration of this phase. `result` is set exactly if the phase is COMPLETED, `error` exactly if it is FAILED.
+    `native` is the upstream's own answer, JSON without secrets, for clients of its own API: only that of a task which
+    has ended, where the upstream has such clients, else empty.
     """
 
     id: str
@@ -80,6 +82,7 @@ class TaskState:
     model: str | None = None
     result: Result | None = None
     error: ProviderError | None = None
+    native: bytes = field(default=b"", repr=False, compare=False)
 
 
 class ListedTask(NamedTuple):

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
-from providers.contract.requests import VideoRequest
+from providers.contract.requests import RawSubmit, VideoRequest
 from providers.dashscope.request_protocols import LIST_FIELDS, VACE_PROTOCOL, InputStyle, RequestProtocol, SizeStyle
 from providers.dashscope.sizes import Sizes
 from providers.media_files import MediaKind
@@ -40,11 +42,13 @@ _VACE_SIZED = frozenset({"image_reference", "video_edit"})
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """One submit: `path` below the base URL, the JSON body, additional headers."""
+    """One submit: `path` below the base URL, the JSON body, additional headers. `raw`, if not empty, is a body as it
+    is, in place of `body`."""
 
     path: str
     body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes = field(default=b"", repr=False)
 
 
 def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> Payload:
@@ -76,6 +80,14 @@ def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> 
     if parameters:
         body["parameters"] = parameters
     return Payload(protocol.path, body, {RESOLVE_HEADER: "enable"} if _names_oss(body) else {})
+
+
+def build_raw(raw: RawSubmit, model: str) -> Payload:
+    """The submit of a client of this API, as it is. Only a model that the client calls by another name is replaced."""
+    body = raw.body
+    if model != raw.model:
+        body = orjson.dumps({**orjson.loads(body), "model": model})
+    return Payload(raw.path, {}, dict(raw.headers), body)
 
 
 def check_inputs(request: VideoRequest, protocol: RequestProtocol) -> None:

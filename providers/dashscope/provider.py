@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
 from providers.dashscope.errors import code_and_message
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
-from providers.dashscope.payload import Payload, build, check_inputs
+from providers.dashscope.payload import Payload, build, build_raw, check_inputs
 from providers.dashscope.regions import BASE_URLS, BEIJING
 from providers.dashscope.request_protocols import UNKNOWN_TASK_PROTOCOL, USER_AGENT, protocol_of
 from providers.dashscope.responses import (
@@ -34,6 +35,7 @@ from providers.dashscope.responses import (
 )
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
+from providers.offload import offload
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 
@@ -119,6 +121,9 @@ class DashScope:
 
     async def prepare(self, request: VideoRequest, account: Account) -> PreparedSubmit:
         """Upload the files, see `Uploads.replace_files`, and build the body with their URLs."""
+        if request.raw is not None:
+            raw, model = request.raw, self._wire_name(request.model)
+            return PreparedSubmit(await offload(len(raw.body), partial(build_raw, raw, model)), ())
         card = self.card(request.model)
         if card is None:
             raise ProviderError(ErrorKind.MODEL_NOT_FOUND)
@@ -136,7 +141,7 @@ class DashScope:
         """
         payload = prepared.payload
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable", **payload.headers}
-        reply = await self._send("POST", payload.path, account, headers, json=payload.body, once=True)
+        reply = await self._send("POST", payload.path, account, headers, json=payload.body, raw=payload.raw, once=True)
         id = task_id_of(reply) if succeeded(reply) else ""
         if id:
             return Submission(id)
@@ -261,11 +266,24 @@ class DashScope:
     async def _upload_policy(self, model: str, account: Account) -> Policy:
         """Request an upload policy for a model. Errors of the account and MODEL_NOT_FOUND keep their kind, so that the
         next account is tried; any other is UPLOAD_FAILED, since the caller did not cause it."""
+        return (await self._granted(model, account))[0]
+
+    async def upload_grant(self, model: str, account: Account) -> Mapping[str, Any]:
+        """The policy as the service words it."""
+        return (await self._granted(self._wire_name(model), account))[1]
+
+    async def _granted(self, model: str, account: Account) -> tuple[Policy, Mapping[str, Any]]:
         reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
-        policy = parse_policy(json_of(reply)) if succeeded(reply) else None
+        body = json_of(reply)
+        policy = parse_policy(body) if succeeded(reply) else None
         if policy is not None:
-            return policy
+            return policy, body["data"]
         raise policy_error(reply, account)
+
+    def _wire_name(self, model: str) -> str:
+        """The name of a model on the wire; that of an unknown one is its own."""
+        card = self.card(model)
+        return card.key or card.name if card is not None else model
 
     def _base_url_of(self, account: Account) -> str:
         if self._base_url != BASE_URL or not account.region:
@@ -280,6 +298,7 @@ class DashScope:
         headers: Mapping[str, str] | None = None,
         *,
         json: Any = None,
+        raw: bytes = b"",
         params: Mapping[str, str | int] | None = None,
         once: bool = False,
     ) -> Reply:
@@ -296,6 +315,7 @@ class DashScope:
                 **(headers or {}),
             },
             json=json,
+            content=raw,
             params=params,
             proxy=account.proxy,
             once=once,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from providers.contract.localized_text import LocalizedText
+from providers.contract.native import NativeEntrance
 from providers.contract.provider import Provider
 from providers.contract.spec import DefaultModels, DemoVideo, ProviderSpec, SandboxPart
 from providers.dashscope.models import PROVIDER
@@ -20,6 +21,12 @@ def _create(settings: DashScopeSettings, http: "HttpClient", now: Callable[[], f
     from providers.dashscope.provider import DashScope
 
     return DashScope(http, base_url=settings.base_url, now=now)
+
+
+def _native() -> NativeEntrance:
+    from providers.dashscope.native.entrance import DashScopeEntrance
+
+    return DashScopeEntrance()
 
 
 def _default_models(settings: DashScopeSettings) -> DefaultModels:
@@ -60,6 +67,7 @@ DASHSCOPE = ProviderSpec(
     result_link_seconds=24 * 3600,
     # Arrears are paid and free quotas are used up: neither comes back with a new day.
     quota_reset=None,
+    native=_native,
     sandbox=SandboxPart(
         routes=_sandbox,
         addresses={"base_url": "/api/v1"},

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
+
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Result, TaskState
@@ -45,11 +47,16 @@ LINK_SECONDS = 24 * 3600
 LIST_SECONDS = 24 * 3600
 """The longest time window of the list."""
 
+MAX_NATIVE_BYTES = 16 * 1024
+
 _ZONE = timezone(timedelta(hours=8))
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
+_QUERY_TIME = "%Y%m%d%H%M%S"
+_DIGITS = re.compile(r"[0-9]{14}")
 _LATEST_MS = 10**14
 """Larger times of a row are ignored: this is some three thousand years from now."""
 _UNIX = re.compile(r"[0-9]{9,11}")
+_LINK_SCHEMES = ("http://", "https://")
 _LINKS = ("video_url", "output_video_url")
 _DURATIONS = ("output_video_duration", "output_seconds", "video_duration", "duration")
 """Fields of `usage` with the duration of the video. `duration` is last: it includes the input's seconds."""
@@ -88,7 +95,28 @@ def parse(id: str, body: Any, redact: Callable[[str], str] = str) -> TaskState |
         ended_at=ended_at,
         result=result,
         error=error,
+        native=_native(body, redact) if phase.ended else b"",
     )
+
+
+def _native(body: Any, redact: Callable[[str], str]) -> bytes:
+    """Output and usage of a task that has ended, for clients of this API; empty for more than MAX_NATIVE_BYTES."""
+    own = {name: body[name] for name in ("output", "usage") if isinstance(body.get(name), dict)}
+    try:
+        native = orjson.dumps(_redacted(own, redact))
+    except (TypeError, RecursionError):
+        # An integer that no JSON writer of the gateway takes, or too many levels.
+        return b""
+    return native if len(native) <= MAX_NATIVE_BYTES else b""
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """A decoded body with `redact` applied to its texts, except for links."""
+    if isinstance(value, str):
+        return value if value.startswith(_LINK_SCHEMES) else redact(value)
+    if isinstance(value, dict):
+        return {name: _redacted(item, redact) for name, item in value.items()}
+    return [_redacted(item, redact) for item in value] if isinstance(value, list) else value
 
 
 class Page(NamedTuple):
@@ -154,7 +182,22 @@ def list_window(before: float) -> dict[str, str]:
 
 
 def _wire_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, _ZONE).strftime("%Y%m%d%H%M%S")
+    return datetime.fromtimestamp(seconds, _ZONE).strftime(_QUERY_TIME)
+
+
+def unix_time_of_query(text: str) -> float | None:
+    """Unix seconds of a time in a query, "20261020173824" in UTC+8; None for anything else."""
+    if not _DIGITS.fullmatch(text):
+        return None
+    try:
+        return datetime.strptime(text, _QUERY_TIME).replace(tzinfo=_ZONE).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def service_time(at: float) -> str:
+    """Unix seconds as the service writes them: "2026-10-20 17:38:24.817" in UTC+8."""
+    return datetime.fromtimestamp(at, _ZONE).isoformat(" ", "milliseconds")[:23]
 
 
 def unix_time(value: Any) -> float | None:
@@ -208,7 +251,7 @@ def _link(output: dict[str, Any]) -> str | None:
     first = results[0] if isinstance(results, list) and results else results
     inner = _object(first)
     for value in (*map(output.get, _LINKS), *map(inner.get, (*_LINKS, "url")), first):
-        if isinstance(value, str) and value.strip().lower().startswith(("http://", "https://")):
+        if isinstance(value, str) and value.strip().lower().startswith(_LINK_SCHEMES):
             return value.strip()
     return None
 

@@ -121,11 +121,12 @@ class HttpClient:
         headers: Mapping[str, str],
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        content: bytes = b"",
         proxy: Proxy | None = None,
         once: bool = False,
         is_link: bool = False,
     ) -> Reply:
-        """Send one call and return the response.
+        """Send one call and return the response. `content`, if not empty, is a body as it is, in place of `json`.
 
         `once` is for calls that must not be repeated: it uses a new connection, since with a pooled one that the
         upstream has just closed it is unknown whether the call arrived. `is_link` marks a URL whose host an upstream
@@ -135,7 +136,7 @@ class HttpClient:
         INVALID_REQUEST if `json` is not serializable, UPSTREAM_ERROR for a link to a host that is not allowed.
         """
         try:
-            body = b"" if json is None else orjson.dumps(json)
+            body = content or (b"" if json is None else orjson.dumps(json))
         except TypeError as error:
             # Integers beyond 64 bits and lone surrogates, which only fields from a client can contain.
             raise ProviderError(ErrorKind.INVALID_REQUEST, detail=str(error)) from error

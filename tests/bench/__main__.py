@@ -34,6 +34,7 @@ CASES: dict[str, Callable[[Stand], list[Row]]] = {
     "g": throughput.two_workers,
     "h": throughput.many_connections,
     "m": soak.memory,
+    "n": throughput.native_entrance,
 }
 TOOLS = ("nginx", "wrk", "litellm")
 

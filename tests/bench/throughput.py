@@ -17,6 +17,10 @@ REPEATED_IDS = 100
 _MANY_CONNECTIONS = 512
 _MIN_SHARE = 0.8
 """Live polls at _MANY_CONNECTIONS, as a share of those at CONNECTIONS."""
+_NATIVE_SHARE = 0.9
+"""Submits and polls through the upstream's own API, as a share of those through /v1/videos."""
+_SDK_HEADERS = {**bearer(KEY), "X-DashScope-Async": "enable"}
+_SDK_BODY = '{"model":"wan2.6-t2v","parameters":{},"input":{"prompt":"a cat","function":"video-synthesis"}}'
 _WORKERS = 2
 _METRICS_REQUESTS = 100
 
@@ -97,6 +101,34 @@ def submits(stand: Stand) -> list[Row]:
             *_litellm(stand, litellm.SUBMIT, b'"queued"'),
         ]
         return rows("e", "submits", contenders, race(stand, contenders), Target(nginx=0.03))
+
+
+def native_entrance(stand: Stand) -> list[Row]:
+    """The same submits and polls through the upstream's own API, and the ratio of the rates."""
+    native_submit = Requests((wire.SUBMIT_PATH,), _SDK_HEADERS, "POST", _SDK_BODY)
+    native_polls = Requests((wire.TASKS_PATH + UNIQUE,), bearer(KEY))
+    made = []
+    with stand.gateway(_LIVE) as gateway:
+        for what, ours, native, expected, native_expected in (
+            ("submits", SUBMIT, native_submit, b'"pending"', b'"PENDING"'),
+            ("live polls", _LIVE_POLLS, native_polls, _RUNNING, b'"RUNNING"'),
+        ):
+            contenders = [
+                Contender(GATEWAY, gateway, ours, expected),
+                Contender(f"{GATEWAY}, native", gateway, native, native_expected),
+            ]
+            found = race(stand, contenders)
+            own, other = rows("n", what, contenders, found, None)
+            rates = {name: [each.rate for each in measurements] for name, measurements in found.items()}
+            share = ratio(rates, contenders[1].name, GATEWAY) or 0.0
+            judged = replace(
+                other,
+                besides=f"{share:.2f} × /v1/videos",
+                target=f"≥ {_NATIVE_SHARE:g} × /v1/videos, no errors",
+                verdict="ok" if share >= _NATIVE_SHARE and not other.errors else "below",
+            )
+            made += [own, judged]
+    return made
 
 
 def two_workers(stand: Stand) -> list[Row]:

@@ -84,6 +84,20 @@ class TestRequests:
         assert extended.status_code == 501
         assert "wan2.7-i2v (dashscope)" in extended.json()["error"]["message"]
 
+    def test_its_own_api_is_served(self, client: httpx.Client, ak: str) -> None:
+        url, headers = "/acme/v0/videos", bearer(ak)
+        made = client.post(url, json={"model": TEXT, "prompt": "a cat"}, headers=headers)
+        id = made.json()["id"]
+        assert (made.status_code, made.json()["trace"]) == (200, made.headers["x-request-id"])
+        follow(client, id, ak)
+        assert client.get(f"{url}/{id}", headers=headers).json()["state"] == "completed"
+        assert [one["id"] for one in client.get(url, headers=headers).json()["videos"]] == [id]
+        assert client.post(f"{url}/{id}/cancel", headers=headers).json()["problem"] == "not_cancellable"
+        missing = client.get(f"{url}/acme-none", headers=headers)
+        assert (missing.status_code, missing.json()["problem"]) == (404, "task_not_found")
+        assert client.get("/acme/v0/nothing", headers=headers).json()["problem"] == "not_found"
+        assert url in client.get("/openapi.json").json()["paths"]
+
     def test_list_shows_its_tasks_newest_first(self, client: httpx.Client, ak: str) -> None:
         body = {"model": TEXT, "prompt": "a cat"}
         made = [client.post("/v1/videos", json=body, headers=bearer(ak)).json()["id"] for _ in range(2)]

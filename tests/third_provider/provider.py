@@ -1,5 +1,6 @@
 """A provider that exists in tests only: what it takes to add one. The registry is given `ACME` and nothing else."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from providers.contract.settings import BaseUrl, ProviderSettings
 from providers.contract.spec import DefaultModels, DemoVideo, ProviderSpec, SandboxPart
 from providers.contract.tasks import ListedTask, Phase, Result, TaskState
 from providers.transport.client import HttpClient
+from tests.third_provider.native import AcmeEntrance
 from tests.third_provider.sandbox import routes
 
 TEXT, EDIT = "acme-video", "acme-edit"
@@ -48,6 +50,9 @@ class Acme:
         return CARDS.get(model)
 
     async def prepare(self, request: VideoRequest, account: Account) -> dict[str, Any]:
+        if request.raw is not None:
+            own: dict[str, Any] = json.loads(request.raw.body)
+            return {"prompt": "", "video": []} | own
         return {"model": request.model, "prompt": request.prompt, "video": [item.url for item in request.media]}
 
     async def submit(self, prepared: dict[str, Any], account: Account, *, submit_key: str) -> Submission:
@@ -88,5 +93,6 @@ ACME = ProviderSpec(
     credential_hint=LocalizedText("Acme ak- 密钥", "an Acme key (ak-…)"),
     secret_patterns=(r"\bak-[\w-]{4,}",),
     result_link_seconds=3600,
+    native=AcmeEntrance,
     sandbox=SandboxPart(routes, {"base_url": "/acme"}, DemoVideo("ak-demo", TEXT, "A kite over the dunes")),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api.openapi.operations import OPERATIONS, ListOf, Operation, ResponseModel
+from gateway.api.openapi.operations import ListOf, Operation, ResponseModel, all_operations
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.field_schema import FILE_MARK
 from gateway.api.schemas.responses import ErrorBody, TaskEvent
@@ -28,8 +28,9 @@ _ERROR_DESCRIPTIONS = {
     416: "The range lies outside of the file.",
     429: "Out of credits, or rate limited: `x-should-retry` and `Retry-After` say whether and when to retry.",
     501: "The model or the upstream does not support the operation.",
+    500: "The upstream or the gateway failed; a submit may have been charged: the message says so.",
     502: "The upstream is unreachable or its response is invalid; nothing was created.",
-    503: "The gateway has no room for more event streams or webhooks.",
+    503: "The gateway has no room for more event streams or webhooks, or the upstream is unreachable.",
     504: "The response to the submit was lost: it may have been charged.",
 }
 
@@ -51,7 +52,7 @@ def _document(providers: str) -> dict[str, Any]:
     models = _models()
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
     paths: dict[str, Any] = {}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
     return {
         "openapi": "3.1.0",
@@ -79,8 +80,8 @@ def _document(providers: str) -> dict[str, Any]:
 def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
     """The schemas, without FILE_MARK, and a form variant of each request body, whose marked fields accept files."""
     found = dict(schemas)
-    for operation in OPERATIONS:
-        if operation.body is not None:
+    for operation in all_operations():
+        if operation.body is not None and operation.forms:
             name = operation.body.__name__
             found[f"{name}{_FORM_SUFFIX}"] = _unmarked(schemas[name], _FILE)
             found[name] = _unmarked(schemas[name], None)
@@ -100,9 +101,9 @@ def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
 
 def _models() -> list[type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody, "TaskEvent": TaskEvent}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         sent = [_model(kind) for answer in operation.answers.values() for kind in _each(answer)]
-        for model in (operation.body, *sent):
+        for model in (operation.body, operation.error, *sent):
             if model is not None:
                 found[model.__name__] = model
     return list(found.values())
@@ -120,10 +121,9 @@ def _describe(operation: Operation) -> dict[str, Any]:
         described["parameters"] = list(operation.parameters)
     if operation.body:
         schema, form = _schema(operation.body), _schema(operation.body, form=True)
-        described["requestBody"] = {
-            "required": operation.body_required,
-            "content": {_JSON: {"schema": schema}, _FORM: {"schema": form}, _URLENCODED: {"schema": schema}},
-        }
+        forms = {_FORM: {"schema": form}, _URLENCODED: {"schema": schema}} if operation.forms else {}
+        content = {_JSON: {"schema": schema}, **forms}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         if isinstance(answer, str):
@@ -136,7 +136,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     for status in operation.error_statuses:
         responses[str(status)] = {
             "description": _ERROR_DESCRIPTIONS[status],
-            "content": {"application/json": {"schema": _schema(ErrorBody)}},
+            "content": {"application/json": {"schema": _schema(operation.error)}},
         }
     described["responses"] = responses
     return described

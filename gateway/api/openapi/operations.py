@@ -6,7 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.api.native_apis import NativeApi, native_apis
 from gateway.api.schemas import requests, responses
+from gateway.api.schemas.responses import ErrorBody
+from providers.contract.native import NativeOperation
 
 
 def _path(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -57,7 +60,8 @@ ResponseModel = type[BaseModel] | ListOf
 class Operation:
     """An operation: its parameters, request body, responses and error statuses.
 
-    `answers` has the response by status: a model, a list of one, a tuple of alternatives, or a media type.
+    `answers` has the response by status: a model, a list of one, a tuple of alternatives, or a media type. `forms` is
+    False for a body that is JSON only. `error` is the form of an error.
     """
 
     method: str
@@ -70,6 +74,27 @@ class Operation:
     parameters: tuple[dict[str, Any], ...] = ()
     error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
+    forms: bool = True
+    error: type[BaseModel] = ErrorBody
+
+
+def _native(api: NativeApi, operation: NativeOperation) -> Operation:
+    """An operation of an upstream's own API."""
+    parameters = [_TASK_ID] if "{id}" in operation.path else []
+    parameters += [_query(name, text) for name, text in operation.query.items()]
+    parameters += [_header(name, text) for name, text in operation.headers.items()]
+    return Operation(
+        operation.method.lower(),
+        operation.path,
+        operation.id,
+        operation.summary,
+        {200: operation.answer},
+        body=operation.body,
+        parameters=tuple(parameters),
+        error_statuses=operation.error_statuses,
+        forms=False,
+        error=api.entrance.error_model,
+    )
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -354,3 +379,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("get", "/openapi.json", "getOpenapi", "This document", {200: "application/json"}, authorized=False),
     Operation("get", "/docs", "getDocs", "This document as a web page", {200: "text/html"}, authorized=False),
 )
+
+
+def all_operations() -> list[Operation]:
+    """Every operation: those above, and the upstreams' own APIs of the providers in the registry."""
+    return [*OPERATIONS, *(_native(api, operation) for api in native_apis() for operation in api.entrance.operations)]

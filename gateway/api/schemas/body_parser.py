@@ -91,6 +91,13 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
     yield await _read_fields(request, kind, limit)
 
 
+async def read_json(request: Request, limit: int) -> tuple[bytes, dict[str, Any]]:
+    """The body as it is, and the JSON object in it, whatever its Content-Type. Raises GatewayError."""
+    require_utf8_charset(request.headers.get("content-type", ""))
+    body = await _read(request, limit)
+    return bytes(body), await offload(len(body), partial(_read_json, body))
+
+
 async def _read_fields(request: Request, kind: str, limit: int) -> dict[str, Any]:
     """The fields of a body that is no multipart form."""
     body = await _read(request, limit)

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from enum import Enum
-from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
+from functools import partial
+from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary, ref
 
 import orjson
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gateway.api.context import IS_DISCONNECTED
 from gateway.cli.server.connection_limits import ConnectionLimits
 from gateway.cli.server.counted_connection import CountedConnection, counted_websocket
 from gateway.core.errors import GatewayError
@@ -228,6 +230,9 @@ class LimitedProtocol(CountedConnection, HttpToolsProtocol):
             if not self.parser.should_upgrade():
                 # Trailers are dropped: uvicorn would add them to the headers of the running request.
                 self.headers = []
+                if self.scope["method"] == "POST":
+                    # Not the cycle itself, which holds its scope: the garbage collector would have to free both.
+                    cast(dict[str, Any], self.scope)[IS_DISCONNECTED] = partial(_is_disconnected, ref(self.cycle))
 
     def on_body(self, body: bytes) -> None:
         if self._rejected:
@@ -302,6 +307,12 @@ class LimitedProtocol(CountedConnection, HttpToolsProtocol):
             if not response_started:
                 self.transport.write(_response(code, self.limits.language))
             self.transport.close()
+
+
+def _is_disconnected(cycle: "ref[RequestResponseCycle]") -> bool:
+    """True where the client of a request can no longer receive its response."""
+    running = cycle()
+    return running is None or running.disconnected
 
 
 def _response(code: str, language: Language) -> bytes:

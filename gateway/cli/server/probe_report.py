@@ -54,11 +54,12 @@ class RecordingClient(HttpClient):
         headers: Mapping[str, str],
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        content: bytes = b"",
         proxy: Proxy | None = None,
         once: bool = False,
         is_link: bool = False,
     ) -> Reply:
-        if once:
+        if once or content:
             raise AssertionError("a probe makes no call that may be charged")
         reply = await super().send(method, url, headers=headers, params=params, json=json, proxy=proxy, is_link=is_link)
         names = "&".join(f"{name}=" for name in params or {})

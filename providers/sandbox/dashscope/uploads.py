@@ -95,14 +95,14 @@ class Uploads:
         terms = orjson.loads(base64.b64decode(fields["policy"]))
         if terms["expires"] <= self._clock():
             return denied(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
-        folder, _, name = fields["key"].rpartition("/")
-        if folder != terms["folder"] or not name:
+        # A condition of an object store's policy on `key` covers all that begins so.
+        if not fields["key"].startswith(f"{terms['folder']}/") or fields["key"].endswith("/"):
             return denied(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed: key.")
         if sample.size > MAX_MEGABYTES * 1024 * 1024:
             return _too_large()
         if fields["key"] in self._files:
             return denied(409, "FileAlreadyExists", "The object you specified already exists.")
-        owner, model = self._folders[folder]
+        owner, model = self._folders[terms["folder"]]
         failure = denied(500, "InternalError", "Please contact the server administrator.")
         if fault := self._faults.response_for(owner, sample, failure):
             return fault

@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from gateway.accounts.callers import Caller
-from gateway.api.context import add_log_fields, submit_order
+from gateway.api.context import IS_DISCONNECTED, add_log_fields, submit_order
 from gateway.tasks.order import Derivation, SubmitOrder
 from providers.contract.requests import VideoRequest
 
@@ -51,6 +51,24 @@ async def test_order_knows_whether_the_client_is_disconnected() -> None:
     assert not await client.is_disconnected()
     gone = True
     assert await client.is_disconnected()
+
+
+async def test_order_asks_the_server_whether_the_client_is_disconnected_where_it_tells() -> None:
+    gone = False
+
+    async def receive() -> dict[str, str]:
+        raise AssertionError("the messages are not looked through")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], IS_DISCONNECTED: lambda: gone}
+    client = submit_order(Request(scope, receive), CALLER, VideoRequest("m"), b"").client
+    assert not await client.is_disconnected()
+    gone = True
+    assert await client.is_disconnected()
+
+
+def test_order_says_whether_retries_have_a_mark() -> None:
+    assert not ordered().unmarked_retries
+    assert submit_order(request(), CALLER, VideoRequest("m"), b"", unmarked_retries=True).unmarked_retries
 
 
 def test_log_fields_are_merged() -> None:

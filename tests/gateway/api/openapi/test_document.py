@@ -7,27 +7,27 @@ from typing import Any
 import pytest
 
 from gateway.api.openapi.document import document
-from gateway.api.openapi.operations import OPERATIONS
+from gateway.api.openapi.operations import all_operations
 from gateway.api.openapi.page import docs_page
-from gateway.app import ROUTES
+from gateway.app import all_routes
 from gateway.core.errors import ERROR_SPECS
 from gateway.core.webhook_secrets import encode_secret
 from gateway.live.webhooks.events import make_event, signed_headers
 from providers.contract.tasks import Phase
 
 CONVERTOR = re.compile(r":path}")
-PREFIXES = ("/v1", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
+PREFIXES = ("/v1", "/api", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
 """Prefixes of documented paths. Those without /v1 are not documented."""
 
 
 def test_every_route_is_documented() -> None:
     served = {
         (method, CONVERTOR.sub("}", route.path))
-        for route in ROUTES
+        for route in all_routes()
         for method in route.methods or ()
         if method != "HEAD" and route.path.startswith(PREFIXES) and route.include_in_schema
     }
-    assert {(operation.method.upper(), operation.path) for operation in OPERATIONS} == served
+    assert {(operation.method.upper(), operation.path) for operation in all_operations()} == served
 
 
 def references(value: Any) -> set[str]:
@@ -47,7 +47,7 @@ def test_document_is_openapi_3_1_and_every_reference_resolves() -> None:
         assert name in described["components"]["schemas"], reference
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+@pytest.mark.parametrize("operation", all_operations(), ids=lambda operation: operation.id)
 def test_documented_error_statuses_exist(operation: Any) -> None:
     assert set(operation.error_statuses) <= {shape.status for shape in ERROR_SPECS.values()}
 
@@ -69,7 +69,7 @@ def test_event_of_a_webhook_is_described_with_the_headers_that_are_sent() -> Non
 
 def test_page_shows_every_operation_and_every_schema() -> None:
     page = docs_page(document())
-    for operation in OPERATIONS:
+    for operation in all_operations():
         assert f"<code>{operation.path}</code>" in page
     for name in document()["components"]["schemas"]:
         assert f"id={name}" in page

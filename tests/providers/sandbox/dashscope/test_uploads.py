@@ -62,13 +62,25 @@ async def test_sent_file_can_be_used(dashscope: DashScopeClient, http: httpx.Asy
         ({"OSSAccessKeyId": "x"}, 403, "SignatureDoesNotMatch"),
         ({"policy": "x"}, 403, "SignatureDoesNotMatch"),
         ({"key": "elsewhere/a.png"}, 403, "AccessDenied"),
+        ({"key": "{folder}2/a.png"}, 403, "AccessDenied"),
+        ({"key": "{folder}/"}, 403, "AccessDenied"),
     ],
 )
 async def test_forms_that_are_refused(
     dashscope: DashScopeClient, http: httpx.AsyncClient, changed: dict[str, str], status: int, code: str
 ) -> None:
-    answer = await send(http, await policy(dashscope), png(), **changed)
+    data = await policy(dashscope)
+    changed = {name: value.format(folder=data["upload_dir"]) for name, value in changed.items()}
+    answer = await send(http, data, png(), **changed)
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True)
+
+
+async def test_policy_covers_what_is_below_its_folder(dashscope: DashScopeClient, http: httpx.AsyncClient) -> None:
+    """As the conditions of an object store's policy do: they name a beginning of the key."""
+    data = await policy(dashscope)
+    key = f"{data['upload_dir']}/below/a.png"
+    assert (await send(http, data, png(), key=key)).status_code == 200
+    assert (await dashscope.post(MODEL, {"img_url": f"oss://{key}"}, headers=RESOLVE)).status_code == 200
 
 
 async def test_policy_expires_and_a_file_is_sent_once(
