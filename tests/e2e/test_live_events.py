@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -23,11 +24,12 @@ from tests.e2e.conftest import bearer, settings_for
 WAN, SUBMIT = "wan2.6-t2v", "/v1/videos/generations"
 SOCKET = "/v1/videos/tasks/ws"
 QUERY = "/api/v1/tasks/{id}"
+INTERVAL = 0.05
 
 
 @contextlib.contextmanager
 def gateway_of(upstream: SandboxServer, **settings: Any) -> Iterator[str]:
-    app = create_app(settings_for(upstream, video_poll_interval=50, **settings))
+    app = create_app(settings_for(upstream, video_poll_interval=int(INTERVAL * 1000), **settings))
     with BackgroundServer(app, protocol=LimitedProtocol) as server:
         yield server.url
 
@@ -174,15 +176,13 @@ class TestEventStream:
     async def test_40_watchers_query_the_upstream_like_one(
         self, upstream: SandboxServer, client: httpx.AsyncClient, key: str
     ) -> None:
-        def queries() -> int:
-            return upstream.sandbox.calls("dashscope", QUERY, key)
-
-        await events(client, f"/v1/videos/tasks/{await submit(client)}/events")
-        by_one = queries()
         path = f"/v1/videos/tasks/{await submit(client)}/events"
+        started = time.monotonic()
         found = await asyncio.gather(*(events(client, path) for _ in range(40)))
+        seconds = time.monotonic() - started
         assert all(stream[-1].event == "end" for stream in found)
-        assert 0 < queries() - by_one <= by_one + 2
+        # On a busy machine it takes longer. Each watcher alone would need as many.
+        assert 0 < upstream.sandbox.calls("dashscope", QUERY, key) <= seconds / (0.8 * INTERVAL) + 3
 
     async def test_watchers_of_a_caller_are_limited(self, upstream: SandboxServer, key: str) -> None:
         with gateway_of(upstream, live=LiveSettings(watchers_per_caller=1)) as url:
