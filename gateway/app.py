@@ -16,7 +16,18 @@ from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_pa
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
-from gateway.api.routes import accounts, generations, live, models, native, openai_videos, operations, tokens, webhooks
+from gateway.api.routes import (
+    accounts,
+    generations,
+    language,
+    live,
+    models,
+    native,
+    openai_videos,
+    operations,
+    tokens,
+    webhooks,
+)
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
@@ -43,6 +54,15 @@ def _openai(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/{{id}}/events", live.video_events, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
+        *_language(prefix),
+    ]
+
+
+def _language(prefix: str) -> list[Route]:
+    """Chat, embeddings and the list of models."""
+    return [
+        Route(f"{prefix}/chat/completions", language.chat, methods=["POST"]),
+        Route(f"{prefix}/embeddings", language.embeddings, methods=["POST"]),
         Route(f"{prefix}/models", models.models, methods=["GET"]),
         Route(f"{prefix}/models/{{id:path}}", models.model, methods=["GET"]),
     ]
@@ -84,6 +104,8 @@ ROUTES = [
     *_generations(),
     *_openai("/v1"),
     *_openai(""),
+    # The base URL of clients of the upstream that has this path.
+    *_language("/compatible-mode/v1"),
     Route("/token/check", tokens.check, methods=["POST"]),
     Route("/token/points", tokens.points, methods=["POST"]),
     Route("/token/receive", tokens.receive, methods=["POST"]),

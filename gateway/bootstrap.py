@@ -15,6 +15,7 @@ from yarl import URL
 from gateway.accounts.callers import Caller, Callers, GatewayKey, parse_key
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
+from gateway.accounts.model_discovery import Discovery, ModelList
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
 from gateway.api.services import Services
@@ -27,6 +28,8 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.settings import Settings, SettingsError
+from gateway.language.catalog import LanguageCatalog
+from gateway.language.service import Language
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.sender import Sender
@@ -42,14 +45,17 @@ from gateway.task_ids.signed import derived_key
 from gateway.tasks.idempotency import IdempotencyStore
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
-from gateway.tasks.model_discovery import Discovery
 from gateway.tasks.service import Tasks
 from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
 from gateway.tasks.upload_grants import UploadGrants
 from providers import registry as provider_registry
-from providers.contract.provider import CanFind
+from providers.contract.language import CanDiscoverLanguage, LanguageModel
+from providers.contract.models import ModelCard
+from providers.contract.provider import CanDiscover, CanFind
+from providers.contract.settings import ProviderSettings
 from providers.contract.spec import DefaultModels
+from providers.contract.upstream import Upstream
 from providers.registry import Registry
 from providers.transport.address_policy import Policies
 from providers.transport.client import HttpClient
@@ -68,7 +74,8 @@ class ProcessState:
     fetcher: Fetcher
     background: Background
     pool: AccountPool
-    discovery: Discovery
+    discovery: Discovery[ModelCard]
+    language_discovery: Discovery[LanguageModel]
     poller: Poller
     owners: OwnerLookup
     locator: TaskRefCache
@@ -102,7 +109,7 @@ def build_process_state(
     pool, background = AccountPool(clock, jitter=jitter, quota_resets=resets), Background()
     if http is None:
         timeouts = settings.timeouts
-        http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total))
+        http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total, timeouts.answer))
     poller = Poller(clock, settings.poll_freshness, background, pool.on_results, is_known=pool.is_known)
     store = store or open_archive(settings)
     archiver = None
@@ -127,7 +134,8 @@ def build_process_state(
         Fetcher(UrlPolicy(), max_seconds=settings.media.fetch_seconds),
         background,
         pool,
-        Discovery(clock, background, pool.is_known),
+        Discovery(clock, background, _model_list, pool.is_known),
+        Discovery(clock, background, _language_model_list, pool.is_known),
         poller,
         OwnerLookup(clock, poller, background, pool.is_known),
         TaskRefCache(),
@@ -143,6 +151,14 @@ def build_process_state(
             limit_per_caller=settings.live.webhooks_per_caller,
         ),
     )
+
+
+def _model_list(provider: Upstream) -> ModelList[ModelCard] | None:
+    return provider.discover if isinstance(provider, CanDiscover) else None
+
+
+def _language_model_list(provider: Upstream) -> ModelList[LanguageModel] | None:
+    return provider.discover_language if isinstance(provider, CanDiscoverLanguage) else None
 
 
 def open_archive(settings: Settings) -> ArchiveStore | None:
@@ -170,9 +186,15 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     registry = _registry(settings, process.http, clock)
     keys = _keys(settings)
     catalog = _catalog(settings, registry, process.discovery)
+    languages = LanguageCatalog(
+        registry.languages,
+        settings.aliases,
+        {spec.name: spec.default_language_models(settings.provider(spec)) for spec in provider_registry.PROVIDERS},
+        process.language_discovery,
+    )
     accounts = managed_accounts(settings, registry)
     locator = TaskLocator(
-        registry,
+        registry.videos,
         process.owners,
         [derived_key(secret.get_secret_value()) for secret in settings.secret],
         process.locator,
@@ -191,10 +213,10 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         shrink=settings.media.shrink,
     )
     tasks = Tasks(
-        registry,
+        registry.videos,
         catalog,
         locator,
-        Listing(registry, locator, sole_owner=len(keys) <= 1, acquire=poller.acquire),
+        Listing(registry.videos, locator, sole_owner=len(keys) <= 1, acquire=poller.acquire),
         poller,
         process.idempotency,
         submitter,
@@ -213,6 +235,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     _log_warnings(process.logged_warnings, _warnings(settings, len(accounts), registry))
     # Nothing below raises: the configuration is applied as a whole.
     process.discovery.expire()
+    process.language_discovery.expire()
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
     process.http.policies = policies
@@ -221,13 +244,18 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     )
     process.webhooks.secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
     poller.freshness = settings.poll_freshness
-    poller.per_second = {spec.name: settings.provider(spec).queries_per_second for spec in provider_registry.PROVIDERS}
+    configured = {spec.name: settings.provider(spec) for spec in provider_registry.PROVIDERS}
+    poller.per_second = {
+        name: own.queries_per_second for name, own in configured.items() if isinstance(own, ProviderSettings)
+    }
     watches = process.watches
     watches.tasks, watches.current, watches.interval = tasks, callers.current, settings.video_poll_interval / 1000
     return Services(
         settings,
+        registry,
         callers,
         tasks,
+        Language(languages, pool, checks, clock, max_attempts=max_attempts),
         process.http,
         pool,
         checks,
@@ -285,16 +313,16 @@ def _upstream_origins(settings: Settings) -> Iterator[tuple[str, int]]:
                 yield url.raw_host or "", url.port or 0
 
 
-def _catalog(settings: Settings, registry: Registry, discovery: Discovery) -> Catalog:
+def _catalog(settings: Settings, registry: Registry, discovery: Discovery[ModelCard]) -> Catalog:
     """The model catalog. Raises SettingsError for an alias or default of an unknown model."""
     defaults = DefaultModels()
     for spec in provider_registry.PROVIDERS:
         own = spec.default_models(settings.provider(spec))
-        if unknown := sorted({name for names in own for name in names if registry.card(name) is None}):
+        if unknown := sorted({name for names in own for name in names if registry.videos.card(name) is None}):
             raise SettingsError(f"providers.{spec.name}: unknown default model: {', '.join(unknown)}")
         defaults = defaults.then(own)
-    catalog = Catalog(registry, settings.aliases, defaults, discovery)
-    if unknown := catalog.unknown_aliases():
+    catalog = Catalog(registry.videos, settings.aliases, defaults, discovery)
+    if unknown := [name for name in catalog.unknown_aliases() if not registry.languages.knows(name)]:
         raise SettingsError(f"aliases: unknown model: {', '.join(unknown)}")
     return catalog
 
@@ -336,7 +364,7 @@ def _warnings(settings: Settings, accounts: int, registry: Registry) -> Iterator
             f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
             "[[accounts]] to the configuration file",
         )
-    without_lookup = [provider.name for provider in registry if not isinstance(provider, CanFind)]
+    without_lookup = [provider.name for provider in registry.videos if not isinstance(provider, CanFind)]
     if settings.workers > 1 and without_lookup:
         yield (
             logging.WARNING,

@@ -1,17 +1,22 @@
-"""The list of providers, and the lookup of a provider by model, credential or id."""
+"""The list of providers, and the lookup of a provider by credential; of one that makes videos, by model or id."""
 
 from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 from providers.contract.accounts import Account
+from providers.contract.language import LanguageProvider
 from providers.contract.localized_text import LocalizedText
 from providers.contract.models import ModelCard
 from providers.contract.provider import Provider, TakesRawKeys
 from providers.contract.spec import AnySpec
+from providers.contract.upstream import Upstream
 from providers.dashscope.spec import DASHSCOPE
 from providers.jimeng.spec import JIMENG
+from providers.modelscope.spec import MODELSCOPE
 
 PROVIDERS: tuple[AnySpec, ...] = (
     JIMENG,
+    MODELSCOPE,
     DASHSCOPE,
 )
 """Every provider, one line each. For a caller with accounts of several, the order is that of the default models. Read
@@ -24,7 +29,7 @@ def find_spec(name: str) -> AnySpec | None:
 
 
 def titles() -> str:
-    """`Jimeng and DashScope`: the providers' titles."""
+    """`Jimeng, ModelScope and DashScope`: the providers' titles."""
     return _joined([spec.title for spec in PROVIDERS], " and ")
 
 
@@ -46,24 +51,28 @@ def _joined(parts: Sequence[str], last: str, comma: str = ", ") -> str:
     return last.join([*filter(None, [comma.join(parts[:-1])]), *parts[-1:]])
 
 
-class Registry:
-    """Providers in the order of lookup of a model. The owner of a credential does not depend on the order."""
+U = TypeVar("U", bound=Upstream)
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
+
+class _ByName(Generic[U]):
+    """Providers by their names, in the order of lookup of a model."""
+
+    def __init__(self, providers: Sequence[U]) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        claim_any = {spec.name for spec in PROVIDERS if spec.claims_any_credential}
-        self._with_format = [provider for provider in providers if provider.name not in claim_any]
-        self._without_format = [provider for provider in providers if provider.name in claim_any]
 
-    def __iter__(self) -> Iterator[Provider]:
+    def __iter__(self) -> Iterator[U]:
         return iter(self._providers.values())
 
-    def __getitem__(self, name: str) -> Provider:
+    def __getitem__(self, name: str) -> U:
         """The provider of a name. Raises KeyError."""
         return self._providers[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._providers
+
+
+class VideoProviders(_ByName[Provider]):
+    """The providers that make videos."""
 
     def card(self, model: str) -> ModelCard | None:
         """The card of a model: that of a table before that of an unlisted model. None if no provider knows it."""
@@ -79,6 +88,30 @@ class Registry:
         """The open card of a model by an upstream's own key, where an upstream takes keys unchecked."""
         cards = (provider.raw_card(key) for provider in self if isinstance(provider, TakesRawKeys))
         return next((card for card in cards if card is not None), None)
+
+    def owner(self, native_id: str) -> Provider | None:
+        """The provider whose ids have this format."""
+        return next((provider for provider in self if provider.owns(native_id)), None)
+
+
+class LanguageProviders(_ByName[LanguageProvider]):
+    """The providers with language models."""
+
+    def knows(self, name: str) -> bool:
+        """True for a model of a table, and for a name of an upstream's form."""
+        return any(provider.language_model(name) is not None for provider in self)
+
+
+class Registry(_ByName[Upstream]):
+    """All providers, and those of each kind. The owner of a credential does not depend on the order."""
+
+    def __init__(self, providers: Sequence[Upstream]) -> None:
+        super().__init__(providers)
+        self.videos = VideoProviders([one for one in providers if isinstance(one, Provider)])
+        self.languages = LanguageProviders([one for one in providers if isinstance(one, LanguageProvider)])
+        claim_any = {spec.name for spec in PROVIDERS if spec.claims_any_credential}
+        self._with_format = [provider for provider in providers if provider.name not in claim_any]
+        self._without_format = [provider for provider in providers if provider.name in claim_any]
 
     def account_from(self, credential: str) -> Account | None:
         """The account of a credential as clients send it.
@@ -98,12 +131,8 @@ class Registry:
             claimed = [account for account in candidates if not _accounts(self._with_format, account.credential)]
         return claimed[0] if len(claimed) == 1 else None
 
-    def owner(self, native_id: str) -> Provider | None:
-        """The provider whose ids have this format."""
-        return next((provider for provider in self if provider.owns(native_id)), None)
 
-
-def _accounts(providers: Sequence[Provider], credential: str) -> list[Account]:
+def _accounts(providers: Sequence[Upstream], credential: str) -> list[Account]:
     """The accounts of the providers that accept a credential."""
     found = (provider.account_from(credential) for provider in providers)
     return [account for account in found if account is not None]

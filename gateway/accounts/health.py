@@ -18,7 +18,7 @@ _MAX_RETRY_AFTER = 86_400.0
 _LOW_BALANCE_SECONDS = 60.0
 """A balance read within this time of a NO_CREDITS error is the one that was too low for the submit."""
 _MAX_MODELS = 50
-"""Limit of the not-entitled models, and of the prices, cached for one account. Callers may name any model."""
+"""Limit of the paused models, and of the prices, cached for one account. Callers may name any model."""
 _DOUBT_SECONDS = (60.0, 900.0)
 """The first and the longest time after an unknown refusal during which other accounts are preferred."""
 _PRICE_SECONDS = (600.0, 3600.0)
@@ -73,7 +73,8 @@ PAUSE_RULES: dict[ErrorKind, PauseRule] = {
     ErrorKind.NOT_ENTITLED: PauseRule(AccountState.NOT_ENTITLED, 3600, _DAY),
     ErrorKind.DAILY_LIMIT: PauseRule(AccountState.DAILY_LIMIT, 3600, _DAY, until_reset=True),
 }
-"""All error kinds that count against an account. NOT_ENTITLED affects only the requested model."""
+"""All error kinds that count against an account. NOT_ENTITLED affects only the requested model, as does any error that
+the provider marks so."""
 
 
 class Price(NamedTuple):
@@ -111,6 +112,7 @@ class Pause:
     code: str = ""
     message: LocalizedText | None = None
     detail: str = ""
+    model_only: bool = False
 
     @property
     def state(self) -> AccountState:
@@ -119,7 +121,12 @@ class Pause:
     def error(self, now: float) -> ProviderError:
         """The error that caused the pause, with the remaining time as Retry-After."""
         return ProviderError(
-            self.kind, code=self.code, message=self.message, detail=self.detail, retry_after=max(0.0, self.until - now)
+            self.kind,
+            code=self.code,
+            message=self.message,
+            detail=self.detail,
+            retry_after=max(0.0, self.until - now),
+            model_only=self.model_only,
         )
 
 
@@ -162,7 +169,7 @@ class Health:
         return pause if pause is not None and now < pause.until else None
 
     def closed_models(self, now: float) -> dict[str, Pause]:
-        """The cached models that the account may not use."""
+        """The cached models that the account may not use now."""
         return {model: pause for model, pause in self._closed_models.items() if now < pause.until}
 
     def closed_price(self, price: Price, now: float) -> ClosedPrice | None:
@@ -191,7 +198,7 @@ class Health:
         rule = PAUSE_RULES.get(error.kind)
         if rule is None:
             return None
-        if error.kind is ErrorKind.NOT_ENTITLED:
+        if error.kind is ErrorKind.NOT_ENTITLED or error.model_only:
             return self._fail_model(model, error, now)
         self.is_half_open = True
         last = self._pauses.get(error.kind)
@@ -289,7 +296,7 @@ class Health:
         else:
             seconds = min(rule.first * 2 ** min(failures - 1, 30), rule.longest)
         until = now + _with_jitter(seconds, self.jitter())
-        return Pause(error.kind, now, until, failures, error.code, error.message, error.detail)
+        return Pause(error.kind, now, until, failures, error.code, error.message, error.detail, error.model_only)
 
 
 def _with_jitter(seconds: float, jitter: float) -> float:

@@ -1,4 +1,5 @@
-"""Account lease: one account lent to one submit, the record of the account, and the probe of a half-open account."""
+"""Account lease: one account lent to one submit or call, the record of the account, and the probe of a half-open
+account."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -96,7 +97,10 @@ class OutcomeRecorder(Protocol):
 
 
 class Lease:
-    """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome."""
+    """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome.
+
+    With `is_call` it is leased for a call without a task, which takes no slot of the running tasks.
+    """
 
     def __init__(
         self,
@@ -106,8 +110,11 @@ class Lease:
         model: str,
         sent_at: float,
         price: Price | None = None,
+        *,
+        is_call: bool = False,
     ) -> None:
         self.account = account
+        self._slots = 0 if is_call else 1
         self._pool = pool
         self._record = record
         self._model = model
@@ -117,15 +124,15 @@ class Lease:
         self._probe: Probe | None = None
 
     def __enter__(self) -> Self:
-        self._record.in_flight += 1
-        if self._record.health.is_half_open:
+        self._record.in_flight += self._slots
+        if self._slots and self._record.health.is_half_open:
             self._probe = self._record.probe = Probe()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._record.in_flight -= 1
+        self._record.in_flight -= self._slots
         if self._probe is not None:
             self._probe.ended.set_result(None)
             if self._record.probe is self._probe:
@@ -144,12 +151,18 @@ class Lease:
             record.health.succeed(self._model, sent_at=self._sent_at, price=self._price)
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
+    def answered(self) -> None:
+        """Record that the upstream answered a call without a task."""
+        if self._record.credential == self._credential:
+            self._record.health.succeed(self._model, sent_at=self._sent_at)
+
     def failed(self, error: ProviderError) -> bool:
-        """Record a failed submit, or one with unknown outcome. True where it pauses the account.
+        """Record a failed submit or call, or one with unknown outcome. True where it pauses the account, or the model.
 
         `error` must not contain secrets.
         """
-        metrics.SUBMITS.labels(self._record.label, error.kind).inc()
+        if self._slots:
+            metrics.SUBMITS.labels(self._record.label, error.kind).inc()
         if error.kind is ErrorKind.CONTENT_REFUSED and self._record.credential == self._credential:
             self._record.health.record_content_refused(self._pool.monotonic())
         if error.kind is ErrorKind.UNREACHABLE:

@@ -25,7 +25,6 @@ from gateway.core.localization import format_text
 from gateway.core.messages import ERRORS
 from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.localized_text import LocalizedText
 from providers.contract.spec import QuotaReset
 from providers.contract.tasks import TaskState
 
@@ -35,12 +34,6 @@ SECOND_PROBE_SECONDS = 3.0
 """Seconds until a second submit may be sent with a half-open account while its probe is running."""
 MAX_WAIT_SECONDS = 15.0
 """Seconds that a submit waits for the probes of others."""
-
-NOT_ENOUGH_FOR_VIDEO = LocalizedText(
-    "积分不足以生成该视频（剩余 {credits}）；更便宜的视频仍可提交：请缩短时长、降低分辨率、更换模型或充值",
-    "Not enough credits for this video ({credits} left). Cheaper ones are accepted: choose a shorter duration, a lower "
-    "resolution or another model, or add credits",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +135,10 @@ class AccountPool:
         *,
         in_order: bool = False,
         max_wait: float | None = None,
+        is_call: bool = False,
     ) -> Lease | None:
-        """Lease an account for the next attempt of a submit, by the policy. None where no account is ready.
+        """Lease an account for the next attempt of a submit, by the policy. None where no account is ready. With
+        `is_call` it is for a call without a task: it takes no slot of the running tasks and does not wait for a probe.
 
         `tried` are the ids of accounts tried before, `price` is that of the submit. A new account, or one after a
         failure, is half-open: one submit probes it, while others use other accounts or wait for the probe, at most
@@ -158,15 +153,17 @@ class AccountPool:
                 account.id: account
                 for account in accounts
                 if account.id not in tried
-                and self._status(self._record(account), model, now, price).state is AccountState.READY
+                and self._status(self._record(account), model, now, price, is_call=is_call).state is AccountState.READY
             }
             if in_order and usable:
                 first = next(iter(self._with_reachable_proxy(usable.values())))
                 usable = {first.id: first}
-            probes = {id: probe for id, account in usable.items() if (probe := self._awaited_probe(account))}
+            probes = {
+                id: probe for id, account in usable.items() if not is_call and (probe := self._awaited_probe(account))
+            }
             ready = {id: account for id, account in usable.items() if id not in probes}
             if ready:
-                return self._choose(ready, model, now, price)
+                return self._choose(ready, model, now, price, is_call=is_call)
             left = deadline - loop.time()
             if not probes or left <= 0:
                 return None
@@ -187,14 +184,16 @@ class AccountPool:
         accounts = list(accounts)
         return [account for account in accounts if (account.proxy or "") not in self._failed_proxies] or accounts
 
-    def _choose(self, ready: Mapping[str, Account], model: str, now: float, price: Price | None) -> Lease:
+    def _choose(
+        self, ready: Mapping[str, Account], model: str, now: float, price: Price | None, *, is_call: bool
+    ) -> Lease:
         usable = self._with_reachable_proxy(ready.values())
         # An unknown refusal may be the request's fault: the account is used again where there is no other.
         trusted = [account for account in usable if not self._record(account).health.is_doubtful(now)]
         records = {account.id: self._record(account) for account in trusted or usable}
         picked = self._policy.pick(list(records.values()))
         id = next(id for id, record in records.items() if record is picked)
-        return Lease(self, ready[id], picked, model, now, price)
+        return Lease(self, ready[id], picked, model, now, price, is_call=is_call)
 
     def proxy_failed(self, account: Account, error: ProviderError) -> None:
         """Record that the account's proxy cannot reach the upstream. It does not count against the account."""
@@ -237,15 +236,20 @@ class AccountPool:
         model: str = "",
         failure: ProviderError | None = None,
         price: Price | None = None,
+        *,
+        is_call: bool = False,
     ) -> AccountStatus:
-        """The status of an account for a model at a price. `failure` is the error of an attempt that just failed."""
-        status = self._status(self._record(account), model, self._clock.monotonic(), price)
+        """The status of an account for a model at a price, or for a call without a task. `failure` is the error of an
+        attempt that just failed."""
+        status = self._status(self._record(account), model, self._clock.monotonic(), price, is_call=is_call)
         failed_proxy = self._failed_proxies.get(account.proxy or "")
         if status.state is AccountState.READY and failed_proxy is not None:
             return failed_proxy
         return status if status.error or failure is None else status._replace(error=failure)
 
-    def _status(self, record: AccountRecord, model: str, now: float, price: Price | None = None) -> AccountStatus:
+    def _status(
+        self, record: AccountRecord, model: str, now: float, price: Price | None = None, *, is_call: bool = False
+    ) -> AccountStatus:
         if record.paused or record.weight <= 0:
             return AccountStatus(AccountState.PAUSED)
         pause = record.health.active_pause(now) or record.health.model_pause(model, now)
@@ -253,11 +257,11 @@ class AccountPool:
             return AccountStatus(pause.state, pause.until, pause.error(now))
         closed = record.health.closed_price(price, now) if price is not None else None
         if closed is not None:
-            message = format_text(NOT_ENOUGH_FOR_VIDEO, credits=closed.credits)
+            message = format_text(ERRORS["too_few_credits"], credits=closed.credits)
             error = ProviderError(ErrorKind.NO_CREDITS, code=closed.code, message=message)
             return AccountStatus(AccountState.LOW_CREDITS, closed.until, error)
         record.prune(now)
-        if record.full:
+        if record.full and not is_call:
             return AccountStatus(AccountState.FULL, now + FULL_RETRY_SECONDS)
         return AccountStatus(AccountState.READY)
 

@@ -87,7 +87,10 @@ def _single_error(status: AccountStatus, error: ProviderError, managed: bool, no
         result.retry_after = None
     if status.until is None or status.until <= now:
         return result
-    if status.state is AccountState.NO_CREDITS:
+    if error.model_only:
+        template = ERRORS["model_paused"]
+        result.retry_after = status.until - now if result.spec.should_retry else None
+    elif status.state is AccountState.NO_CREDITS:
         template = ERRORS["account_paused" if managed else "account_without_credits"]
     elif status.state in _TRANSIENT or status.state is AccountState.DAILY_LIMIT:
         template = ERRORS["account_paused"]

@@ -5,7 +5,6 @@ place of the file. A failure before the first byte is an ordinary error response
 closed, so that the client sees an incomplete file.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from gateway.api.error_responses import error_response
+from gateway.api.relay import Relay
 from gateway.archive.archive import OpenedFile
 from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
@@ -46,10 +45,6 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
 _FROM_START = re.compile(r"bytes\s+0-", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)
-
-
-class DownloadInterruptedError(Exception):
-    """The host failed in the middle of a file. Raised to the server, which then closes the client's connection."""
 
 
 async def stream_content(
@@ -89,7 +84,7 @@ async def stream_content(
         if request.method == "HEAD":
             if found.length == 0 or not is_plausible(found.content_type, kind):
                 raise _wrong_file(found)
-            return _Relay(found.status, headers)
+            return Relay(found.status, headers)
         try:
             # A failure before the first piece is still an error response, so the response starts with that piece.
             first = await read_head(found.pieces)
@@ -97,7 +92,7 @@ async def stream_content(
             raise _download_error(error) from error
         if not _is_media(found, first, kind):
             raise _wrong_file(found)
-        return _Relay(found.status, headers, first, found.pieces, opened.pop_all())
+        return Relay(found.status, headers, first, found.pieces, opened.pop_all())
 
 
 async def archived_content(request: Request, opened: OpenedFile, *, filename: str, media_type: str) -> Response:
@@ -114,7 +109,7 @@ async def archived_content(request: Request, opened: OpenedFile, *, filename: st
         headers["content-range"] = opened.content_range
     status = 206 if opened.content_range else 200
     if request.method == "HEAD":
-        return _Relay(status, headers)
+        return Relay(status, headers)
     stack = AsyncExitStack()
     await stack.enter_async_context(aclosing(opened.pieces))
     try:
@@ -122,7 +117,7 @@ async def archived_content(request: Request, opened: OpenedFile, *, filename: st
     except ProviderError as error:
         await stack.aclose()
         raise _download_error(error) from error
-    return _Relay(status, headers, first, opened.pieces, stack)
+    return Relay(status, headers, first, opened.pieces, stack)
 
 
 def range_not_satisfiable(request: Request, size: int) -> Response:
@@ -179,54 +174,6 @@ class _Source:
     async def _send(self, method: str, link: str, headers: dict[str, str]) -> Download:
         await self.opened.aclose()
         return await self.opened.enter_async_context(self.fetch.stream(method, link, headers=headers, proxy=self.proxy))
-
-
-class _Relay(Response):
-    """Sends the headers, then the body piece by piece. A piece is read once the client has taken the one before."""
-
-    def __init__(
-        self,
-        status: int,
-        headers: dict[str, str],
-        first: bytes = b"",
-        pieces: AsyncIterator[bytes] | None = None,
-        opened: AsyncExitStack | None = None,
-    ) -> None:
-        self.status_code = status
-        self.background = None
-        self._first = first
-        self._pieces = pieces
-        self._opened = opened or AsyncExitStack()
-        self.init_headers(headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._opened:
-            sending = asyncio.create_task(self._send(send))
-            watching = asyncio.create_task(_wait_for_disconnect(receive))
-            try:
-                await asyncio.wait((sending, watching), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                sending.cancel()
-                watching.cancel()
-                await asyncio.gather(sending, watching, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self._pieces is not None:
-            await send({"type": "http.response.body", "body": self._first, "more_body": True})
-            try:
-                async for piece in self._pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except ProviderError as error:
-                raise DownloadInterruptedError(str(error)) from None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _range_headers(request: Request) -> dict[str, str]:

@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
 from gateway.api.error_responses import failure_response, log_failure
-from gateway.api.file_responses import DownloadInterruptedError
 from gateway.api.poll_endpoint import PollRoute
+from gateway.api.relay import ResponseInterruptedError
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
@@ -121,9 +121,10 @@ class UnhandledErrors:
             if response_started:
                 raise
             await failure_response(Request(scope), error)(scope, receive, send)
-        except DownloadInterruptedError as error:
+        except ResponseInterruptedError as error:
             GATEWAY.warning(
-                "file download interrupted", extra={"fields": {"request_id": request_id, "cause": str(error)}}
+                "response interrupted by the upstream",
+                extra={"fields": {"request_id": request_id, "cause": str(error)}},
             )
         except Exception as error:
             if response_started:

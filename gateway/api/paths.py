@@ -27,8 +27,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 """By path: other paths of the same operation. All of them are also served without `/v1`."""
 
 OTHER_SURFACES: tuple[tuple[str, str], ...] = (
-    (r"(chat/)?completions|responses", ""),
-    (r"embeddings", ""),
+    (r"completions|responses", ""),
     (r"images(/.*)?", SUBMIT),
     (r"(videos?/)?(text2video|image2video|multi-image2video|text-to-video|image-to-video|t2v|i2v)", SUBMIT),
     (r"(videos?/)?(text2video|image2video|multi-image2video|text-to-video|image-to-video|t2v|i2v)/[^/]+", STATUS),
@@ -60,7 +59,7 @@ DID_YOU_MEAN = LocalizedText(
     "路径不存在，应为 {path}；接口文档见 /docs", "Path not found: did you mean {path}? See /docs"
 )
 ONLY_VIDEOS = LocalizedText(
-    "本网关只生成视频，请用 {path}；接口文档见 /docs", "This gateway makes videos only: use {path}. See /docs"
+    "本网关不生成图片，请用 {path}；接口文档见 /docs", "This gateway makes no images, but videos: use {path}. See /docs"
 )
 
 

@@ -12,10 +12,12 @@ from gateway.api.response_cache import ResponseCache
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.settings import Settings
+from gateway.language.service import Language
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.service import Webhooks
 from gateway.tasks.service import Tasks
+from providers.registry import Registry
 from providers.transport.client import HttpClient
 
 _KEY = "gateway.services"
@@ -27,8 +29,10 @@ class Services:
     them."""
 
     settings: Settings
+    registry: Registry
     callers: Callers
     tasks: Tasks
+    language: Language
     http: HttpClient
     pool: AccountPool
     checks: AccountChecks

@@ -188,6 +188,7 @@ _CODE_OF_MESSAGE = {
     "no_account_for_provider": "invalid_api_key",
     "operator_only": "invalid_api_key",
     "no_accounts": "insufficient_quota",
+    "no_accounts_for_language": "insufficient_quota",
     "account_not_found": "not_found",
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",

@@ -22,8 +22,8 @@ _SECRETS = (
     r"(bearer\s+)[^\s\"']+",
     r"(token=)[^\s;,&\"']+",
     r"(://)[^/@\s]+(?=@)",
-    # Gateway keys, and ms- keys, which clients have beside their others.
-    r"\b(?:gw|ms)-[\w-]{6,}",
+    # Gateway keys.
+    r"\bgw-[\w-]{6,}",
     # Secrets of webhooks, in base64.
     r"\bwhsec_[\w+/-]+=*",
 )

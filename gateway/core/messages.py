@@ -69,6 +69,11 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     ),
     "account_restricted": LocalizedText("账号受限", "The account is restricted"),
     "insufficient_quota": LocalizedText("积分不足", "Not enough credits"),
+    "too_few_credits": LocalizedText(
+        "积分不足以生成该视频（剩余 {credits}）；更便宜的视频仍可提交：请缩短时长、降低分辨率、更换模型或充值",
+        "Not enough credits for this video ({credits} left). Cheaper ones are accepted: choose a shorter duration, a "
+        "lower resolution or another model, or add credits",
+    ),
     "too_many_watchers": LocalizedText(
         "实时订阅过多：同一凭证最多同时订阅 {limit} 个任务，请先关闭其他订阅，或改用查询接口",
         "Too many event streams: at most {limit} tasks can be watched with one credential. Close others, or poll",
@@ -139,6 +144,22 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
     "no_accounts": LocalizedText(
         "网关尚未配置上游账号，请联系网关管理员",
         "The gateway has no upstream accounts: ask its administrator to add one",
+    ),
+    "no_accounts_for_language": LocalizedText(
+        "网关尚未配置可用于该对话或向量模型的账号（{providers}），请联系网关管理员，或选择其他模型",
+        "The gateway has no account for this chat or embedding model ({providers}): ask its administrator to add one, "
+        "or choose another model",
+    ),
+    "model_paused": LocalizedText(
+        "{reason}。该账号约 {eta}后可再次使用此模型", "{reason}. The account can use this model again in about {eta}"
+    ),
+    "model_not_a_text": LocalizedText(
+        "model 应为字符串，可用模型见 GET /v1/models", "`model` must be a text: see GET /v1/models"
+    ),
+    "call_failed": LocalizedText("上游没有返回可用的响应，请重试", "The upstream gave no usable response: try again"),
+    "answer_interrupted": LocalizedText(
+        "上游在返回途中中断，以上内容不完整，请重新请求",
+        "The upstream broke off: what it sent so far is incomplete. Send the request again",
     ),
     "paused_by_operator": LocalizedText("已由管理员暂停", "Paused by the administrator"),
     "zero_weight": LocalizedText("配置文件中 weight = 0", "weight is 0 in the configuration file"),

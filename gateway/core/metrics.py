@@ -22,8 +22,8 @@ REQUESTS = Histogram(
 )
 UPSTREAM = Histogram(
     "gateway_upstream_seconds",
-    "Upstream call duration in seconds, by provider, call (query, submit, upload, discover) and outcome (`ok` "
-    "or an error kind).",
+    "Upstream call duration in seconds, by provider, call (query, submit, upload, discover, chat, embedding: the last "
+    "two until the first byte of the response) and outcome (`ok` or an error kind).",
     ("provider", "call", "outcome"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
@@ -62,6 +62,7 @@ EVENT_STREAMS = Gauge(
     ("kind",),
     multiprocess_mode="livesum",
 )
+ANSWER_STREAMS = Gauge("gateway_answer_streams", "Open streams of chat completions.", multiprocess_mode="livesum")
 COPIES = Counter("gateway_archive_copies", "Attempts to archive a finished video, by outcome.", ("outcome",))
 WEBHOOK_ATTEMPTS = Histogram(
     "gateway_webhook_seconds",

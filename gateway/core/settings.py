@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.core.webhook_secrets import is_secret
 from providers import registry
-from providers.contract.settings import ProviderSettings, Section, split_list
+from providers.contract.settings import Section, UpstreamSettings, split_list
 from providers.contract.spec import ProviderSpec, S
 
 _USERINFO = re.compile(r"://[^@\s]+@")
@@ -70,6 +70,11 @@ class TimeoutSettings(Section):
     connect: float = Field(10.0, gt=0, description="Until the connection is established.")
     read: float = Field(45.0, gt=0, description="Between two chunks of a response.")
     total: float = Field(60.0, gt=0, description="For the whole call.")
+    answer: float = Field(
+        300.0,
+        gt=0,
+        description="Chat and embeddings, in place of read and total: until the first byte, and between two chunks.",
+    )
 
 
 class LimitSettings(Section):
@@ -294,7 +299,7 @@ class Settings(BaseSettings):
     rotation: RotationSettings = RotationSettings()
     api: ApiSettings = ApiSettings()
     aliases: dict[str, str] = Field({}, description="Aliases of models: alias = model.")
-    providers: Mapping[str, SerializeAsAny[ProviderSettings]] = Field(
+    providers: Mapping[str, SerializeAsAny[UpstreamSettings]] = Field(
         {}, description="A table for each provider, `[providers.NAME]`, with its settings."
     )
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -22,7 +22,7 @@ from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import ListsLate, Provider
 from providers.contract.requests import VideoRequest
-from providers.registry import Registry
+from providers.registry import VideoProviders
 from providers.sizes import asked_seconds, asked_size
 
 _MAX_CACHED = 20_000
@@ -45,7 +45,7 @@ class TaskLocator:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: VideoProviders,
         owners: OwnerLookup,
         secrets: Sequence[bytes] = (),
         cache: "TaskRefCache | None" = None,

@@ -12,7 +12,7 @@ from providers.contract.accounts import Account, public_tag
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanList, Provider
 from providers.contract.tasks import ListedTask, TaskState
-from providers.registry import Registry
+from providers.registry import VideoProviders
 
 SKEW_SECONDS = 60.0
 """Assumed maximum difference of the gateway's and the upstream's clocks: an id may have a time of either."""
@@ -36,7 +36,7 @@ class Listing:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: VideoProviders,
         locator: TaskLocator,
         *,
         sole_owner: bool,
@@ -77,7 +77,8 @@ class Listing:
     ) -> tuple[list[_Listed], float | None]:
         """The tasks of all accounts, and the time before which some account may have more tasks; None where all are
         listed."""
-        accounts = [account for account in caller.accounts if isinstance(self._registry[account.provider], CanList)]
+        videos = [account for account in caller.accounts if account.provider in self._registry]
+        accounts = [account for account in videos if isinstance(self._registry[account.provider], CanList)]
         answers = await asyncio.gather(*(self._list(account, before, per_account) for account in accounts))
         errors = [answer for answer in answers if isinstance(answer, ProviderError)]
         transient = next((error for error in errors if error.kind not in _ACCOUNT_ERRORS), None)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
+from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
 from gateway.core.localization import format_text
 from gateway.core.messages import ERRORS
-from gateway.tasks.model_discovery import Discovery, ModelIndex, fold_name
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -18,7 +18,7 @@ from providers.contract.models import ModelCard
 from providers.contract.provider import Provider
 from providers.contract.requests import RawSubmit, VideoRequest
 from providers.contract.spec import DefaultModels
-from providers.registry import Registry
+from providers.registry import VideoProviders
 from providers.validation import snap_to_nearest, validate
 
 FORMER_NAMES = ("sora-2", "sora-2-pro")
@@ -37,22 +37,23 @@ class Catalog:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: VideoProviders,
         aliases: Mapping[str, str] | None = None,
         defaults: DefaultModels | None = None,
-        discovery: Discovery | None = None,
+        discovery: Discovery[ModelCard] | None = None,
     ) -> None:
         self.registry = registry
         self.aliases = dict(aliases or {})
         self._aliases = {fold_name(alias): name for alias, name in self.aliases.items()}
         self.defaults = defaults or DefaultModels()
         self._discovery = discovery
-        self._tables: dict[tuple[str, str], ModelIndex] = {}
-        self._configured: dict[str, ModelIndex] = {}
+        self._tables: dict[tuple[str, str], ModelIndex[ModelCard]] = {}
+        self._configured: dict[str, ModelIndex[ModelCard]] = {}
 
     async def offer(self, caller: Caller) -> "Offer":
         """The models that the caller can use now. Waits for an upstream only for the first account of a site."""
-        offered = await asyncio.gather(*(self._offered_to(account) for account in caller.accounts))
+        accounts = [account for account in caller.accounts if account.provider in self.registry]
+        offered = await asyncio.gather(*(self._offered_to(account) for account in accounts))
         return Offer(self, caller, offered)
 
     async def refresh(self, accounts: Sequence[Account]) -> None:
@@ -107,14 +108,14 @@ class Catalog:
         live = await self._discovery.models(provider, account) if self._discovery is not None else None
         return Offered(account, self._configured_of(provider), live or self._table(provider, account.region))
 
-    def _configured_of(self, provider: Provider) -> ModelIndex:
+    def _configured_of(self, provider: Provider) -> ModelIndex[ModelCard]:
         found = self._configured.get(provider.name)
         if found is None:
             cards = [card for card in provider.models() if card.configured]
             found = self._configured[provider.name] = ModelIndex(cards, live=False)
         return found
 
-    def _table(self, provider: Provider, region: str) -> ModelIndex:
+    def _table(self, provider: Provider, region: str) -> ModelIndex[ModelCard]:
         """The models of a site in the built-in table."""
         found = self._tables.get((provider.name, region))
         if found is None:
@@ -128,8 +129,8 @@ class Offered:
     """The models of one account: those of the gateway's configuration, then those of its site."""
 
     account: Account
-    configured: ModelIndex
-    models: ModelIndex
+    configured: ModelIndex[ModelCard]
+    models: ModelIndex[ModelCard]
 
     def get(self, name: str) -> ModelCard | None:
         return self.configured.get(name) or self.models.get(name)
@@ -306,7 +307,7 @@ class Offer:
             return self._not_found("model_not_offered", card)
         if own:
             return self._not_found("not_in_region", card, regions=", ".join(sorted(card.regions)))
-        if caller.managed and not caller.accounts:
+        if caller.managed and not self._offered:
             return gateway_error("no_accounts")
         if caller.managed:
             return self._not_found("model_not_found", card)

@@ -37,7 +37,7 @@ from providers.contract.provider import CanCancel
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import Result, TaskState
 from providers.progress import estimate
-from providers.registry import Registry
+from providers.registry import VideoProviders
 from providers.sizes import asked_seconds, asked_size
 
 
@@ -46,7 +46,7 @@ class Tasks:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: VideoProviders,
         catalog: Catalog,
         locator: TaskLocator,
         listing: Listing,

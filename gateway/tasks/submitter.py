@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from starlette.requests import ClientDisconnect
 
 from gateway.accounts.checks import AccountChecks
+from gateway.accounts.failover import is_affected, may_try_another
 from gateway.accounts.health import AccountState, Price
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
@@ -20,7 +21,7 @@ from gateway.tasks.order import SubmitOrder
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LOOKUP_DELAYS, RECENT_SECONDS, LookupResult, SubmitLookup
 from providers.contract.accounts import Account
-from providers.contract.errors import Blame, ErrorKind, ProviderError
+from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.provider import CanFind, Provider
 from providers.contract.requests import Prepared, Submission, VideoRequest
 
@@ -154,7 +155,7 @@ class Submitter:
                     self._record_failure(lease, error)
                     if error.kind is not ErrorKind.ANSWER_LOST:
                         record.on_charge(None)
-                    affected = [one for one in accounts if _is_affected(one, account, error)]
+                    affected = [one for one in accounts if is_affected(one, account, error)]
                     if error.kind is ErrorKind.MODEL_NOT_FOUND:
                         without_model.append(account)
                     if not _may_try_another(error, account, failures) or (
@@ -315,19 +316,8 @@ def _may_try_another(error: ProviderError, account: Account, failures: Mapping[s
     """True for an error that may be specific to the account and created no task. `failures` are those before it."""
     if error.kind is ErrorKind.UNKNOWN_REFUSAL:
         return len(_unknown_refusals(failures)) + 1 < MAX_UNKNOWN_REFUSALS
-    if error.kind is ErrorKind.UNREACHABLE:
-        # The proxy of the account may be down.
-        return account.proxy is not None
-    return error.kind.blame is Blame.ACCOUNT or error.kind is ErrorKind.MODEL_NOT_FOUND
+    return may_try_another(error, account)
 
 
 def _is_model_missing(error: ProviderError | None) -> bool:
     return error is not None and error.kind is ErrorKind.MODEL_NOT_FOUND
-
-
-def _is_affected(one: Account, failed: Account, error: ProviderError) -> bool:
-    """True for an account that the error of another one affects too: by the same proxy, or by a site without the
-    model."""
-    if error.kind is ErrorKind.MODEL_NOT_FOUND:
-        return one.region == failed.region
-    return one is failed or (error.kind is ErrorKind.UNREACHABLE and one.proxy == failed.proxy)

@@ -133,7 +133,8 @@ class ProviderError(Exception):
 
     `code` is the upstream's error code as text. `message` is the provider's message for people, None if it has none
     for that code; `detail` is the upstream's own text, which may be empty and is untrusted. `retry_after` is in
-    seconds, None if the upstream named none.
+    seconds, None if the upstream named none. `model_only` marks an error of the account that does not affect its other
+    models.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class ProviderError(Exception):
         detail: str = "",
         fields: Sequence[FieldProblem] = (),
         retry_after: float | None = None,
+        model_only: bool = False,
     ) -> None:
         # Both are redacted later, where the account is known.
         code, detail = shorten(code, MAX_CODE), shorten(detail, MAX_DETAIL)
@@ -155,6 +157,7 @@ class ProviderError(Exception):
         self.detail = detail
         self.fields = tuple(fields)
         self.retry_after = retry_after
+        self.model_only = model_only
 
     def without_traceback(self) -> "ProviderError":
         """A copy to keep: the traceback of the original holds the frames of a request, and all that they hold."""
@@ -165,6 +168,7 @@ class ProviderError(Exception):
             detail=self.detail,
             fields=self.fields,
             retry_after=self.retry_after,
+            model_only=self.model_only,
         )
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""The protocol of a provider, and of its optional capabilities.
+"""The protocol of a provider of videos, and of its optional capabilities.
 
 Read this file first. `validation.validate` checks a `VideoRequest` against a `ModelCard`, `Provider.prepare` uploads
 its files with an `Account` and builds the submit, `Provider.submit` sends it and returns a `Submission`. A poll calls
 `Provider.query`, which returns a `TaskState` or a `ProviderError` for each id. Nothing in this package does I/O or
-reads a clock.
+reads a clock. `language` is the same for chat and embeddings.
 
 Units everywhere: seconds (also for times: unix seconds, UTC), pixels, bytes.
 """
@@ -16,32 +16,20 @@ from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.requests import Prepared, Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
+from providers.contract.upstream import Upstream
 
 
-class Provider(Protocol):
-    """An upstream. All calls raise ProviderError and nothing else.
+@runtime_checkable
+class Provider(Upstream, Protocol):
+    """An upstream that makes videos. All calls raise ProviderError and nothing else.
 
     Optional capabilities are the protocols below: a provider without one does not define the method, and the gateway
     answers accordingly.
     """
 
     @property
-    def name(self) -> str:
-        """The name in ids, accounts and `provider` fields: `jimeng`, `dashscope`."""
-
-    @property
     def query_batch(self) -> int:
         """How many ids one upstream query may carry."""
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """The values that `Account.region` may have."""
-
-    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
-        """The account of a credential as clients send it; None if it cannot be one of this upstream's.
-
-        With `named` the caller has prefixed this provider's name: then the credential's usual prefix is not required.
-        """
 
     def owns(self, native_id: str) -> bool:
         """True if an id has the format of this upstream's ids."""

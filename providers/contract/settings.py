@@ -30,9 +30,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProviderSettings(Section):
+class UpstreamSettings(Section):
     """A provider's table, `[providers.NAME]`: the fields that the gateway reads. A provider adds fields and sets its
     defaults."""
 
     credentials: Secrets = Field((), description="Managed accounts: a credential each, in a list or with commas.")
+
+
+class ProviderSettings(UpstreamSettings):
+    """The table of a provider that makes videos."""
+
     queries_per_second: float = Field(0.0, ge=0, description="Queries a second of one account; 0 = no limit.")

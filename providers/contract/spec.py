@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from providers.contract.localized_text import LocalizedText
 from providers.contract.native import NativeEntrance
-from providers.contract.provider import Provider
-from providers.contract.settings import ProviderSettings
+from providers.contract.settings import UpstreamSettings
+from providers.contract.upstream import Upstream
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from providers.sandbox.context import SandboxContext
     from providers.transport.client import HttpClient
 
-S = TypeVar("S", bound=ProviderSettings)
+S = TypeVar("S", bound=UpstreamSettings)
 
 
 class DefaultModels(NamedTuple):
@@ -34,6 +34,13 @@ class DefaultModels(NamedTuple):
     def then(self, other: "DefaultModels") -> "DefaultModels":
         """These models, followed by those of `other`."""
         return DefaultModels(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class DefaultLanguageModels(NamedTuple):
+    """Models for requests without one, empty where the provider has none of the kind."""
+
+    chat: str = ""
+    embedding: str = ""
 
 
 class QuotaReset(NamedTuple):
@@ -68,12 +75,13 @@ class SandboxPart:
     """A provider's part of the embedded upstream, which serves all providers on one port.
 
     `routes` builds its routes, once per server. `addresses` maps each key of the provider's settings that is a URL to
-    a path on the server. Each key has an environment variable in the spec.
+    a path on the server. Each key has an environment variable in the spec. `demo` is None for a provider without
+    videos.
     """
 
     routes: Callable[["SandboxContext"], Sequence["BaseRoute"]]
     addresses: Mapping[str, str]
-    demo: DemoVideo
+    demo: DemoVideo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +93,9 @@ class ProviderSpec(Generic[S]):
     `environment` maps variables to keys of it. Of several variables for one key the first that is set counts.
     `former_keys` maps keys that were at the top level of the file to where they are now: a key of `settings`, or ""
     for a table that became `[providers.NAME]` itself. They are read, and named in one log line.
-    `create` builds the provider from its settings, the HTTP client and a clock (unix seconds).
-    `default_models` returns the defaults, which settings may change.
+    `create` builds the provider from its settings, the HTTP client and a clock (unix seconds). Whether it makes videos,
+    serves language models or both follows from the protocols that it has.
+    `default_models` and `default_language_models` return the defaults, which settings may change.
     `secret_patterns` are case-insensitive regular expressions of text that is masked in the log, except for what their
     groups match. `path_secret_patterns` are masked in the paths of the log only: elsewhere a credential of this form
     cannot be told from the id of a request.
@@ -103,10 +112,11 @@ class ProviderSpec(Generic[S]):
     title: str
     settings: type[S]
     environment: Mapping[str, str]
-    create: Callable[[S, "HttpClient", Callable[[], float]], Provider]
-    default_models: Callable[[S], DefaultModels]
+    create: Callable[[S, "HttpClient", Callable[[], float]], Upstream]
     credential_hint: LocalizedText
     sandbox: SandboxPart
+    default_models: Callable[[S], DefaultModels] = lambda settings: DefaultModels()
+    default_language_models: Callable[[S], DefaultLanguageModels] = lambda settings: DefaultLanguageModels()
     former_keys: Mapping[str, str] = field(default_factory=dict)
     secret_patterns: tuple[str, ...] = ()
     path_secret_patterns: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""The provider `dashscope`: submit, query, cancel and list over the asynchronous task API.
+"""The provider `dashscope`: submit, query, cancel and list over the asynchronous task API; chat and embeddings in the
+compatible mode.
 
 Every failure is raised as a ProviderError without the credential in its texts.
 """
@@ -14,13 +15,15 @@ from urllib.parse import quote
 
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.language import LanguageModel, LanguageResponse
 from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
 from providers.contract.tasks import ListedTask, TaskState
 from providers.dashscope.errors import code_and_message
+from providers.dashscope.language import CHAT_MODELS, EMBEDDING_MODELS, error_of, model_of
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
 from providers.dashscope.payload import Payload, build, build_raw, check_inputs
-from providers.dashscope.regions import BASE_URLS, BEIJING
+from providers.dashscope.regions import BASE_URLS, BEIJING, COMPATIBLE_URLS
 from providers.dashscope.request_protocols import UNKNOWN_TASK_PROTOCOL, USER_AGENT, protocol_of
 from providers.dashscope.responses import (
     cancel_error,
@@ -36,10 +39,11 @@ from providers.dashscope.responses import (
 from providers.dashscope.tasks import Page, list_window, parse, parse_page
 from providers.dashscope.uploads import LinkKey, Policy, Uploads, parse_policy
 from providers.offload import offload
+from providers.openai_compatible import CompatibleApi, unlisted
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 
-BASE_URL = BASE_URLS[BEIJING]
+BASE_URL, COMPATIBLE_URL = BASE_URLS[BEIJING], COMPATIBLE_URLS[BEIJING]
 QUERIES_AT_ONCE = 5
 """Concurrent calls of one `query`: the API takes one id per call."""
 LIST_PAGE = 50
@@ -69,8 +73,9 @@ class DashScope:
     """The provider `dashscope`.
 
     `base_url` ends in `/api/v1`. Accounts without a region use it; if it is not BASE_URL, accounts of every region do.
+    The same holds for `language_url`, which ends in `/compatible-mode/v1`, and COMPATIBLE_URL.
     `cards` add models to the table or replace one of the same name; a card's `key`, if set, is the model's name on the
-    wire.
+    wire. `language_models` are names of language models in the configuration.
     """
 
     def __init__(
@@ -79,10 +84,16 @@ class DashScope:
         base_url: str = BASE_URL,
         cards: Sequence[ModelCard] = (),
         *,
+        language_url: str = COMPATIBLE_URL,
+        language_models: Sequence[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
+        self._language_url = language_url
+        self._language = CompatibleApi(http, error_of, USER_AGENT)
+        names = dict.fromkeys((*language_models, *CHAT_MODELS, *EMBEDDING_MODELS))
+        self._language_models = {name.lower(): model for name in names if (model := model_of(name)) is not None}
         self._cards = {card.name: card for card in (*MODELS, *cards)}
         self._cards_any_case = {name.lower(): card for name, card in self._cards.items()}
         self._keys = frozenset(card.key for card in cards if card.key)
@@ -236,6 +247,26 @@ class DashScope:
         except ProviderError as error:
             if error.kind is not ErrorKind.NO_CREDITS:
                 raise
+
+    def language_models(self) -> Sequence[LanguageModel]:
+        return list(self._language_models.values())
+
+    def language_model(self, name: str) -> LanguageModel | None:
+        return self._language_models.get(name.lower()) or unlisted(model_of(name))
+
+    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/chat/completions", body, account)
+
+    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/embeddings", body, account)
+
+    async def discover_language(self, account: Account) -> Sequence[LanguageModel]:
+        names = await self._language.models(f"{self._language_url_of(account)}/models", account)
+        return [model for name in names if (model := model_of(name)) is not None]
+
+    def _language_url_of(self, account: Account) -> str:
+        own = self._language_url != COMPATIBLE_URL or not account.region
+        return self._language_url if own else COMPATIBLE_URLS[account.region]
 
     async def _list_page(self, account: Account, query: Mapping[str, str | int]) -> Page:
         reply = await self._send("GET", "/tasks", account, params=query)

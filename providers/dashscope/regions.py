@@ -16,3 +16,8 @@ BASE_URLS: dict[str, str] = {
     HONG_KONG: "https://cn-hongkong.dashscope.aliyuncs.com/api/v1",
 }
 """Hong Kong's is being retired in favour of hosts of single workspaces."""
+
+COMPATIBLE_URLS: dict[str, str] = {
+    region: url.removesuffix("/api/v1") + "/compatible-mode/v1" for region, url in BASE_URLS.items()
+}
+"""The OpenAI-compatible API of chat and embeddings, on the same hosts."""

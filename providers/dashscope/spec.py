@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from providers.contract.localized_text import LocalizedText
 from providers.contract.native import NativeEntrance
-from providers.contract.provider import Provider
-from providers.contract.spec import DefaultModels, DemoVideo, ProviderSpec, SandboxPart
+from providers.contract.spec import DefaultLanguageModels, DefaultModels, DemoVideo, ProviderSpec, SandboxPart
+from providers.contract.upstream import Upstream
 from providers.dashscope.models import PROVIDER
 from providers.dashscope.settings import DashScopeSettings
 
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from providers.transport.client import HttpClient
 
 
-def _create(settings: DashScopeSettings, http: "HttpClient", now: Callable[[], float]) -> Provider:
+def _create(settings: DashScopeSettings, http: "HttpClient", now: Callable[[], float]) -> Upstream:
     from providers.dashscope.provider import DashScope
 
-    return DashScope(http, base_url=settings.base_url, now=now)
+    return DashScope(
+        http,
+        base_url=settings.base_url,
+        language_url=settings.compatible_url,
+        language_models=(settings.chat_model, settings.embedding_model),
+        now=now,
+    )
 
 
 def _native() -> NativeEntrance:
@@ -35,10 +41,16 @@ def _default_models(settings: DashScopeSettings) -> DefaultModels:
     )
 
 
+def _default_language_models(settings: DashScopeSettings) -> DefaultLanguageModels:
+    return DefaultLanguageModels(settings.chat_model, settings.embedding_model)
+
+
 def _sandbox(context: "SandboxContext") -> "Sequence[BaseRoute]":
     from providers.sandbox.dashscope.service import DashScope
+    from providers.sandbox.language.compatible import CompatibleMode
 
-    return DashScope(context.settings, context.clock, context.ledger, context.files).routes()
+    videos = DashScope(context.settings, context.clock, context.ledger, context.files)
+    return [*videos.routes(), *CompatibleMode(context).routes()]
 
 
 DASHSCOPE = ProviderSpec(
@@ -50,6 +62,7 @@ DASHSCOPE = ProviderSpec(
         "DASHSCOPE_BASE_URL": "base_url",
         # The name that the DashScope service's older clients use.
         "QWEN_BASE_URL": "base_url",
+        "DASHSCOPE_COMPATIBLE_URL": "compatible_url",
         "QWEN_VIDEO_MODEL": "image_model",
         "DASHSCOPE_QPS": "queries_per_second",
     },
@@ -61,6 +74,7 @@ DASHSCOPE = ProviderSpec(
     },
     create=_create,
     default_models=_default_models,
+    default_language_models=_default_language_models,
     credential_hint=LocalizedText("DashScope sk- 密钥", "a DashScope key (sk-…)"),
     # A whole key, or one that is cut in the middle: sk-ab12****cd34.
     secret_patterns=(r"\bsk-(?:[\w.~+=-]{6,}|[\w-]+(?:[*•…]+|\.{2,})[\w-]*)",),
@@ -70,7 +84,7 @@ DASHSCOPE = ProviderSpec(
     native=_native,
     sandbox=SandboxPart(
         routes=_sandbox,
-        addresses={"base_url": "/api/v1"},
+        addresses={"base_url": "/api/v1", "compatible_url": "/compatible-mode/v1"},
         demo=DemoVideo("sk-demo", "wan2.6-t2v", "A paper boat sails down a rainy street"),
     ),
 )

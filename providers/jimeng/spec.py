@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from providers.contract.localized_text import LocalizedText
-from providers.contract.provider import Provider
 from providers.contract.spec import DAILY_IN_SHANGHAI, DefaultModels, DemoVideo, ProviderSpec, SandboxPart
+from providers.contract.upstream import Upstream
 from providers.jimeng.models import PREFERRED, extra_model
 from providers.jimeng.settings import JimengSettings
 from providers.jimeng.site.regions import PREFIXES, PROVIDER, Hosts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from providers.transport.client import HttpClient
 
 
-def _create(settings: JimengSettings, http: "HttpClient", now: Callable[[], float]) -> Provider:
+def _create(settings: JimengSettings, http: "HttpClient", now: Callable[[], float]) -> Upstream:
     from providers.jimeng.provider import Jimeng
 
     return Jimeng(

@@ -31,13 +31,13 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _pause(receive: Receive, seconds: float) -> None:
+async def pause(receive: Receive, seconds: float) -> None:
     """Sleep until the time is over or the client disconnects."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_gone(receive), seconds)
 
 
-async def _close(scope: Scope, receive: Receive) -> None:
+async def close_connection(scope: Scope, receive: Receive) -> None:
     """Close the connection under the answer. The server leaves its transport in the request's state; without
     one (an in-process client) the break shows as a ConnectionResetError."""
     transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
@@ -49,7 +49,7 @@ async def _close(scope: Scope, receive: Receive) -> None:
 
 async def lost(scope: Scope, receive: Receive, send: Send) -> None:
     """The connection closes without a byte of an answer."""
-    await _close(scope, receive)
+    await close_connection(scope, receive)
 
 
 async def hang(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ def delayed(answer: Response, seconds: float) -> ASGIApp:
     """The response after a delay of `seconds`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await _pause(receive, seconds)
+        await pause(receive, seconds)
         await answer(scope, receive, send)
 
     return app
@@ -75,7 +75,7 @@ def drip(answer: Response, seconds: float, steps: int = 20) -> ASGIApp:
         size = max(1, -(-len(body) // steps))
         await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
         for at in range(0, len(body), size):
-            await _pause(receive, seconds / steps)
+            await pause(receive, seconds / steps)
             await send({"type": "http.response.body", "body": body[at : at + size], "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -89,7 +89,7 @@ def cut(answer: Response) -> ASGIApp:
         body = bytes(answer.body)
         await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await _close(scope, receive)
+        await close_connection(scope, receive)
 
     return app
 

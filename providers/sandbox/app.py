@@ -12,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from providers import registry
-from providers.sandbox.chat import chat_routes
 from providers.sandbox.clips import Clips
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.directives import table
@@ -38,7 +37,6 @@ def create_sandbox(settings: SandboxSettings | None = None, clock: Callable[[], 
     app = Starlette(
         routes=[
             *(route for spec in registry.PROVIDERS for route in spec.sandbox.routes(context)),
-            *chat_routes(clock),
             *files.routes(),
             *_own_routes(ledger),
         ],

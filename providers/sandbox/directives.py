@@ -20,6 +20,7 @@ Directives = dict[str, str]
 VIDEO: tuple[Upstream, ...] = ("jimeng", "dashscope")
 JIMENG: tuple[Upstream, ...] = ("jimeng",)
 DASHSCOPE: tuple[Upstream, ...] = ("dashscope",)
+CHAT: tuple[Upstream, ...] = ("chat",)
 ALL: tuple[Upstream, ...] = ("jimeng", "dashscope", "chat")
 
 
@@ -67,18 +68,25 @@ DIRECTIVES: tuple[Directive, ...] = (
     Directive("redirect", "submit answered 302, not accepted", "refusal"),
     Directive("html-before", "submit answered with an HTML page, not accepted", "refusal"),
     Directive("lost-before", "connection closed without an answer, not accepted", "refusal", upstreams=ALL),
-    Directive("hang-before", "never answered, not accepted", "refusal"),
+    Directive("hang-before", "never answered, not accepted", "refusal", upstreams=ALL),
+    Directive("quota", "refused: today's quota of the model is used up", "refusal", upstreams=CHAT),
     Directive("lost", "accepted, connection closed without an answer", "answer"),
     Directive("status-after", "accepted, answered with this HTTP status", "answer", "status"),
     Directive("html", "accepted, answered with an HTML page", "answer"),
     Directive("empty", "accepted, answered 200 with an empty body", "answer"),
     Directive("noid", "accepted, answered 200 without a task id", "answer"),
     Directive("halfjson", "accepted, the answer is half a JSON text", "answer"),
-    Directive("cut", "accepted, the connection breaks in the middle of the answer", "answer"),
-    Directive("drip", "accepted, the answer drips in over seconds", "answer"),
+    Directive("cut", "accepted, the connection breaks in the middle of the answer", "answer", upstreams=ALL),
+    Directive("drip", "accepted, the answer drips in over seconds", "answer", upstreams=ALL),
     Directive("hang", "accepted, never answered", "answer"),
-    Directive("delay", "accepted, answered after N seconds", "answer", "number"),
-    Directive("fail", "fails with this code, credits refunded", "task", "code"),
+    Directive("delay", "accepted, answered after N seconds", "answer", "number", upstreams=ALL),
+    Directive(
+        "fail",
+        "fails with this code, credits refunded; chat: an error event in the stream",
+        "task",
+        "code",
+        upstreams=ALL,
+    ),
     Directive("fail-number", "the same, the code a JSON number", "task", "code", "2038", JIMENG),
     Directive(
         "fail-key",
@@ -117,17 +125,30 @@ DIRECTIVES: tuple[Directive, ...] = (
     Directive("link-404", "the result links answer 404", "link"),
     Directive("link-500", "the result links answer 500", "link"),
     Directive("link-cut", "downloads break in the middle", "link"),
-    Directive("times", "submit and upload faults apply only to the first N of this prompt or file", "count", "number"),
+    Directive(
+        "times",
+        "submit and upload faults apply only to the first N of this prompt or file",
+        "count",
+        "number",
+        upstreams=ALL,
+    ),
     Directive("poll-times", "status faults apply only to the first N status calls of this task", "count", "number"),
     Directive("unsafe", "in a file: refused for its content (ret 2039, 400 DataInspectionFailed)", "file"),
     Directive("shaky", "in an image: its safety check fails (ret 2002)", "file", upstreams=JIMENG),
     Directive("lost-upload", "in a file: connection closed during its upload", "file"),
     Directive("bad-upload", "in a file: its upload answered 500", "file"),
     Directive("expired", "login or key not valid (ret 1015, 401 InvalidApiKey)", "credential", upstreams=ALL),
-    Directive("poor", "no credits (ret 1006, 400 Arrearage)", "credential"),
-    Directive("banned", "account closed (ret 1018, 403 AccessDenied.Unpurchased)", "credential"),
-    Directive("shark", "risk control (ret 1019, 429 Throttling.BurstRate)", "credential"),
-    Directive("limited", "daily limit reached (ret 121101, 429 Throttling.AllocationQuota)", "credential"),
+    Directive("poor", "no credits (ret 1006, 400 Arrearage), no calls left today", "credential", upstreams=ALL),
+    Directive("banned", "account closed (ret 1018, 403 AccessDenied.Unpurchased)", "credential", upstreams=ALL),
+    Directive(
+        "shark", "risk control (ret 1019, 429 Throttling.BurstRate), rate limit (chat)", "credential", upstreams=ALL
+    ),
+    Directive(
+        "limited",
+        "daily limit reached (ret 121101, 429 Throttling.AllocationQuota), quota of each model used up (chat)",
+        "credential",
+        upstreams=ALL,
+    ),
     Directive(
         "exhausted",
         "weekly quota of a token plan exhausted (429 Throttling.AllocationQuota)",
@@ -153,7 +174,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         "credential",
         upstreams=JIMENG,
     ),
-    Directive("quoting", "beside another word: messages quote the credential, mostly in part", "credential"),
+    Directive(
+        "quoting", "beside another word: messages quote the credential, mostly in part", "credential", upstreams=ALL
+    ),
 )
 
 _BY_NAME = {row.directive: row for row in DIRECTIVES if row.stage not in ("credential", "file")}

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from providers import registry
-from providers.contract.settings import ProviderSettings
+from providers.contract.settings import UpstreamSettings
 from providers.contract.spec import SandboxPart
 from providers.sandbox.app import create_sandbox
 from providers.sandbox.jimeng.catalogue import JimengModels
@@ -96,14 +96,13 @@ class SandboxServer:
 
     def environment(self) -> dict[str, str]:
         """The environment variables that lead a gateway here, with their values."""
-        found = {
+        return {
             spec.variable(key): f"{self.url}{path}"
             for spec in registry.PROVIDERS
             for key, path in spec.sandbox.addresses.items()
         }
-        return found | {"MODELSCOPE_BASE_URL": self.modelscope_url}
 
-    def settings(self, **changes: Mapping[str, Any]) -> dict[str, ProviderSettings]:
+    def settings(self, **changes: Mapping[str, Any]) -> dict[str, UpstreamSettings]:
         """The settings of every provider that lead a gateway here, by the provider's name. `changes` are further fields
         for a provider: `settings(dashscope={"queries_per_second": 0})`."""
         return {

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -89,6 +89,7 @@ class HttpClient:
         self._policies = policies or Policies()
         self._routes = PoolCache[tuple[Proxy | None, bool, bool], NetworkRoute](MAX_POOLS)
         """By proxy, whether they are for calls that are sent once, and whether they check the host's addresses."""
+        self._open_routes = PoolCache[Proxy | None, NetworkRoute](MAX_POOLS)
         self._files = PoolCache[Proxy | None, httpx.AsyncClient](MAX_POOLS)
 
     @property
@@ -101,6 +102,7 @@ class HttpClient:
         if policies != self._policies:
             self._policies = policies
             self._routes.evict_all()
+            self._open_routes.evict_all()
             self._files.evict_all()
 
     async def __aenter__(self) -> Self:
@@ -111,6 +113,7 @@ class HttpClient:
 
     async def aclose(self) -> None:
         await self._routes.aclose()
+        await self._open_routes.aclose()
         await self._files.aclose()
 
     async def send(
@@ -156,6 +159,39 @@ class HttpClient:
             raise self._failure(error, proxy, time.monotonic() - began) from error
         finally:
             self._routes.release(lease)
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, proxy: Proxy | None = None
+    ) -> AsyncGenerator[Download, None]:
+        """Send one call and stream its response, each chunk as it arrives. Leaving the context ends the call.
+
+        The first byte, and each further chunk, must arrive within the timeout for answers. A redirect is a response.
+        Raises ProviderError as `send` does.
+        """
+        lease = self._lease(self._open_routes, proxy, proxy, partial(self._new_route, proxy, open_calls=True))
+        began = time.monotonic()
+        async with AsyncExitStack() as opened:
+            opened.callback(self._open_routes.release, lease)
+            try:
+                async with asyncio.timeout(self.timeouts.answer):
+                    found = await opened.enter_async_context(lease.pool.open(method, url, headers, body))
+            except ProviderError as error:
+                if isinstance(proxy, CallerProxy):
+                    raise of_caller_proxy(error, proxy) from error
+                raise
+            except Exception as error:
+                raise self._open_failure(error, proxy, time.monotonic() - began) from error
+
+            async def pieces() -> AsyncGenerator[bytes, None]:
+                try:
+                    async for piece in found.pieces:
+                        yield piece
+                except Exception as error:
+                    raise self._open_failure(error, proxy) from error
+
+            chunks = await opened.enter_async_context(aclosing(pieces()))
+            yield Download(found.status, httpx.Headers(dict(found.headers)), chunks)
 
     @asynccontextmanager
     async def stream(
@@ -247,6 +283,11 @@ class HttpClient:
             self._files.release(lease)
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
 
+    def _open_failure(self, error: Exception, proxy: Proxy | None, seconds: float = 0.0) -> ProviderError:
+        limit = self.timeouts.answer
+        failed = failure(error, replace(self.timeouts, read=limit, total=limit), seconds)
+        return of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed
+
     def _failure(self, error: Exception, proxy: Proxy | None = None, seconds: float = 0.0) -> ProviderError:
         failed = failure(error, self.timeouts, seconds)
         return of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed
@@ -271,14 +312,16 @@ class HttpClient:
         except Exception as error:
             raise ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__) from error
 
-    def _new_route(self, proxy: Proxy | None, once: bool, checked: bool) -> NetworkRoute:
+    def _new_route(
+        self, proxy: Proxy | None, once: bool = False, checked: bool = False, *, open_calls: bool = False
+    ) -> NetworkRoute:
         allows = self._checked_proxy(proxy)
         if self._transport is not None:
             return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
         if checked and self._policies.links is not None:
             return SessionRoute(self.timeouts, None, once=once, allows=self._policies.links.allows)
         if proxy is None:
-            return DirectRoute(self.timeouts, once=once)
+            return DirectRoute(self.timeouts, once=once, open_calls=open_calls)
         return SessionRoute(self.timeouts, proxy, once=once, allows=allows)
 
     def _new_file_client(self, proxy: Proxy | None) -> httpx.AsyncClient:

@@ -5,7 +5,8 @@ SessionRoute   aiohttp, which supports every kind of proxy, and a check of each 
 MockRoute      an httpx transport, for tests
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -49,19 +50,36 @@ class Reply:
         return orjson.loads(self.body.removeprefix(b"\xef\xbb\xbf"))
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A response whose body is not read yet. `pieces` are its chunks as they arrive, and can be read once; they raise
+    the errors of the library."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncGenerator[bytes, None]
+
+
 class NetworkRoute(Protocol):
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one call and return the response; redirects are not followed. Raises ProviderError: UNREACHABLE if
         nothing was sent, ANSWER_LOST if the call may have arrived. For an invalid URL or header each library raises
         its own errors."""
 
+    def open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AbstractAsyncContextManager[Opened]:
+        """Send one call whose response is read chunk by chunk. There is no limit for the whole call. Errors as in
+        `call`."""
+
     async def aclose(self) -> None: ...
 
 
 class DirectRoute:
-    """Without a proxy, over kept-alive connections; with `once` over a new connection for each call."""
+    """Without a proxy, over kept-alive connections; with `once` over a new connection for each call. With `open_calls`
+    it is for calls that are open for long."""
 
-    def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
+    def __init__(self, timeouts: Timeouts, *, once: bool = False, open_calls: bool = False) -> None:
         builder = (
             ClientBuilder()
             .no_proxy()
@@ -69,9 +87,10 @@ class DirectRoute:
             .referer(False)
             .http1_only()
             .connect_timeout(timedelta(seconds=timeouts.connect))
-            .read_timeout(timedelta(seconds=timeouts.read))
-            .timeout(timedelta(seconds=timeouts.total))
+            .read_timeout(timedelta(seconds=timeouts.answer if open_calls else timeouts.read))
         )
+        if not open_calls:
+            builder = builder.timeout(timedelta(seconds=timeouts.total))
         if once:
             builder = builder.pool_max_idle_per_host(0)
         self._client: Client = builder.build()
@@ -90,6 +109,22 @@ class DirectRoute:
                 pieces.add(piece.to_bytes())
             return Reply(answer.status, pieces.whole(), retry_after)
 
+    @asynccontextmanager
+    async def open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncGenerator[Opened, None]:
+        request = self._client.request(method, url).headers(headers)
+        if body:
+            request = request.body_bytes(body)
+        async with request.build_streamed() as answer:
+
+            async def pieces() -> AsyncGenerator[bytes, None]:
+                while piece := await answer.body_reader.read_chunk():
+                    yield piece.to_bytes()
+
+            async with aclosing(pieces()) as found:
+                yield Opened(answer.status, answer.headers, found)
+
     async def aclose(self) -> None:
         await self._client.close()
 
@@ -107,17 +142,15 @@ class SessionRoute:
         self._timeout = aiohttp.ClientTimeout(
             total=timeouts.total, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
         )
+        self._open_timeout = aiohttp.ClientTimeout(
+            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.answer
+        )
 
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        content: bytes | AsyncIterator[bytes] | None = body or None
-        if len(body) > _CHUNK_BYTES:
-            # A single write would block every other request of the process.
-            content, headers = _in_chunks(body), {**headers, "Content-Length": str(len(body))}
         async with self._session.request(
             method,
             URL(url, encoded=True),
-            headers=headers,
-            data=content,
+            **_content(headers, body),
             allow_redirects=False,
             timeout=self._timeout,
         ) as answer:
@@ -128,6 +161,27 @@ class SessionRoute:
                 if pieces.full:
                     break
             return Reply(answer.status, pieces.whole(), read_retry_after(answer.headers.get("retry-after")))
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncGenerator[Opened, None]:
+        async with self._session.request(
+            method,
+            URL(url, encoded=True),
+            **_content(headers, body),
+            allow_redirects=False,
+            timeout=self._open_timeout,
+            auto_decompress=False,
+        ) as answer:
+            raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
+
+            async def pieces() -> AsyncGenerator[bytes, None]:
+                async for piece in answer.content.iter_any():
+                    yield piece
+
+            async with aclosing(pieces()) as found:
+                yield Opened(answer.status, answer.headers, found)
 
     async def aclose(self) -> None:
         await self._session.close()
@@ -142,6 +196,19 @@ class MockRoute:
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         answer = await self._client.request(method, url, headers=headers, content=body or None)
         return Reply(answer.status_code, answer.content, read_retry_after(answer.headers.get("retry-after")))
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncGenerator[Opened, None]:
+        async with self._client.stream(method, url, headers=headers, content=body or None) as answer:
+
+            async def pieces() -> AsyncGenerator[bytes, None]:
+                async for piece in answer.aiter_raw():
+                    yield piece
+
+            async with aclosing(pieces()) as found:
+                yield Opened(answer.status_code, answer.headers, found)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -192,6 +259,14 @@ def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> http
 def read_retry_after(value: str | None) -> float | None:
     """Seconds if the header is a number, else None."""
     return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None
+
+
+def _content(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The headers and the body of a call of aiohttp. A large body in a single write would block every other request of
+    the process."""
+    if len(body) <= _CHUNK_BYTES:
+        return {"headers": headers, "data": body or None}
+    return {"headers": {**headers, "Content-Length": str(len(body))}, "data": _in_chunks(body)}
 
 
 async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:

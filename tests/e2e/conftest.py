@@ -13,6 +13,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings, TimeoutSettings
 from providers import registry
+from providers.contract.settings import ProviderSettings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 
@@ -44,8 +45,11 @@ class FastClock:
 def settings_for(upstream: SandboxServer, **more: Any) -> Settings:
     """Settings for the sandbox that read nothing from the environment. What stands under a
     provider's name is for its settings: `dashscope={"queries_per_second": 2}`."""
-    names = [spec.name for spec in registry.PROVIDERS]
-    own = {name: {"queries_per_second": 0.0} | more.pop(name, {}) for name in names}
+    own = {
+        spec.name: ({"queries_per_second": 0.0} if issubclass(spec.settings, ProviderSettings) else {})
+        | more.pop(spec.name, {})
+        for spec in registry.PROVIDERS
+    }
     defaults: dict[str, Any] = {"providers": upstream.settings(**own), "timeouts": PATIENT}
     defaults |= {"poll_freshness": 0.0, "video_poll_interval": 20}
     return Settings.model_construct(**defaults | more)

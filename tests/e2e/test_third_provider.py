@@ -127,9 +127,9 @@ class TestRequests:
         assert ak not in answer.text
 
     def test_unknown_credential_is_refused_with_the_credential_hints(self, client: httpx.Client) -> None:
-        answer = client.get("/v1/models", headers=bearer("ms-x") | {"Accept-Language": "en"})
+        answer = client.get("/v1/models", headers=bearer("a;b") | {"Accept-Language": "en"})
         assert answer.status_code == 401
-        said = "a DashScope key (sk-…) or an Acme key (ak-…)"
+        said = "a ModelScope token (ms-…), a DashScope key (sk-…) or an Acme key (ak-…)"
         assert said in answer.json()["error"]["message"]
 
     def test_managed_accounts_come_from_its_list_and_from_the_file(self, sandbox: SandboxServer, ak: str) -> None:
@@ -147,8 +147,8 @@ class TestRequests:
         assert accounts[1]["name"] == "named"
 
     def test_documentation_names_the_provider(self, client: httpx.Client) -> None:
-        assert "Jimeng, DashScope and Acme" in client.get("/openapi.json").json()["info"]["description"]
-        assert "Jimeng, DashScope and Acme" in client.get("/docs").text
+        assert "Jimeng, ModelScope, DashScope and Acme" in client.get("/openapi.json").json()["info"]["description"]
+        assert "Jimeng, ModelScope, DashScope and Acme" in client.get("/docs").text
 
     def test_queries_are_paced_by_its_own_setting(self, sandbox: SandboxServer) -> None:
         settings = settings_for(sandbox, acme={"queries_per_second": 2.5})
@@ -157,14 +157,17 @@ class TestRequests:
         assert process.poller.per_second == {"jimeng": 0.0, "dashscope": 0.0, "acme": 2.5}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_owner_of_a_credential_does_not_depend_on_the_order(
     monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(registry, "PROVIDERS", tuple(registry.PROVIDERS[index] for index in order))
     specs, http = registry.PROVIDERS, HttpClient()
     providers = registry.Registry([spec.create(spec.settings(), http, time.time) for spec in specs])
-    for credential, provider in (("ak-one", "acme"), ("sk-one", "dashscope"), ("one", "jimeng"), ("us-one", "jimeng")):
+    for credential, provider in (
+        *(("ak-one", "acme"), ("sk-one", "dashscope"), ("ms-one", "modelscope")),
+        *(("one", "jimeng"), ("us-one", "jimeng")),
+    ):
         account = providers.account_from(credential)
         assert account is not None
         assert account.provider == provider
@@ -199,7 +202,7 @@ class TestConfiguration:
     def test_warnings_name_its_variable(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING)
         create_app(Settings.model_construct(keys=(SecretStr("gw-one"),)))
-        assert "JIMENG_TOKENS, DASHSCOPE_API_KEY or ACME_API_KEY" in caplog.text
+        assert "JIMENG_TOKENS, MODELSCOPE_API_KEY, DASHSCOPE_API_KEY or ACME_API_KEY" in caplog.text
 
 
 class TestCommandLine:

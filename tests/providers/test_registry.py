@@ -7,6 +7,8 @@ import pytest
 from providers.contract.provider import Provider
 from providers.dashscope.provider import DashScope
 from providers.jimeng.provider import Jimeng
+from providers.modelscope.provider import ModelScope
+from providers.modelscope.settings import BASE_URL
 from providers.registry import PROVIDERS, Registry, credential_hints, credential_variables, titles
 from providers.transport.client import HttpClient
 from tests.upstream import ScriptedProvider
@@ -15,7 +17,7 @@ from tests.upstream import ScriptedProvider
 @pytest.fixture
 def registry() -> Registry:
     http = HttpClient()
-    return Registry([DashScope(http), Jimeng(http)])
+    return Registry([DashScope(http), Jimeng(http), ModelScope(http, BASE_URL)])
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,8 @@ def registry() -> Registry:
         ("dashscope:whatever", "dashscope"),
         ("DashScope:whatever", "dashscope"),
         ("jimeng:sk-abc", "jimeng"),
+        ("ms-abc", "modelscope"),
+        ("modelscope:any", "modelscope"),
     ],
 )
 def test_credential_finds_its_provider(registry: Registry, credential: str, provider: str) -> None:
@@ -40,8 +44,8 @@ def test_credential_finds_its_provider(registry: Registry, credential: str, prov
 @pytest.mark.parametrize(
     "credential",
     [
-        *("ms-abc", "gw-abc", "", "a b", "a;b", "日本", "a\x01b", "dashscope:", "jimeng:"),
-        *("modelscope:ms-abc", "openai:sk-abc", "alice:gw-abc", "http://h:1@sk-abc", "http://h:1@ms-abc", "us-sk-abc"),
+        *("gw-abc", "", "a b", "a;b", "日本", "a\x01b", "dashscope:", "jimeng:"),
+        *("modelscope:", "openai:sk-abc", "alice:gw-abc", "http://h:1@sk-abc", "http://h:1@ms-abc", "us-sk-abc"),
     ],
 )
 def test_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, credential: str) -> None:
@@ -59,14 +63,14 @@ def test_text_that_is_no_credential_of_theirs_finds_none(registry: Registry, cre
     ],
 )
 def test_model_finds_its_card(registry: Registry, model: str, provider: str, unlisted_card: bool) -> None:
-    card = registry.card(model)
+    card = registry.videos.card(model)
     assert card is not None
     assert (card.provider, card.unlisted) == (provider, unlisted_card)
 
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "jimeng-video-99", "qwen-vl-plus"])
 def test_unknown_model_has_no_card(registry: Registry, model: str) -> None:
-    assert registry.card(model) is None
+    assert registry.videos.card(model) is None
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,32 @@ def test_unknown_model_has_no_card(registry: Registry, model: str) -> None:
     ],
 )
 def test_id_finds_its_owner(registry: Registry, id: str, provider: str | None) -> None:
-    owner = registry.owner(id)
+    owner = registry.videos.owner(id)
     assert (owner.name if owner else None) == provider
+
+
+def test_views_have_the_providers_of_each_kind(registry: Registry) -> None:
+    assert {provider.name for provider in registry.videos} == {"dashscope", "jimeng"}
+    assert {provider.name for provider in registry.languages} == {"dashscope", "modelscope"}
+    assert "modelscope" in registry
+    assert "modelscope" not in registry.videos
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("qwen-plus", True),
+        ("QWEN-PLUS", True),
+        ("qwen9-max", True),
+        ("Qwen/Qwen3-8B", True),
+        ("new-org/NewModel-1B", True),
+        ("wan2.6-t2v", False),
+        ("jimeng-video-3.0", False),
+        ("gpt-5", False),
+    ],
+)
+def test_language_model_is_known_by_its_name_or_form(registry: Registry, name: str, known: bool) -> None:
+    assert registry.languages.knows(name) is known
 
 
 def test_ambiguous_credential_needs_a_provider_prefix() -> None:
@@ -126,15 +154,21 @@ def test_default_models_are_there() -> None:
     for spec in PROVIDERS:
         for names in spec.default_models(spec.settings()):
             for name in names:
-                card = registry.card(name)
+                card = registry.videos.card(name)
                 assert card is not None
                 assert card.provider == spec.name
+        for name in filter(None, spec.default_language_models(spec.settings())):
+            language = registry.languages[spec.name].language_model(name)
+            assert language is not None
+            assert (language.provider, language.unlisted) == (spec.name, False)
 
 
 def test_texts_list_every_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert titles() == "Jimeng and DashScope"
+    assert titles() == "Jimeng, ModelScope and DashScope"
     abroad = "a Jimeng sessionid (with us-, hk-, jp-, sg- in front for a site abroad)"
-    assert credential_hints().en == f"{abroad} or a DashScope key (sk-…)"
-    assert credential_hints().zh == "Jimeng sessionid（国际站加前缀 us-、hk-、jp-、sg-）或 DashScope sk- 密钥"
+    assert credential_hints().en == f"{abroad}, a ModelScope token (ms-…) or a DashScope key (sk-…)"
+    assert credential_hints().zh == (
+        "Jimeng sessionid（国际站加前缀 us-、hk-、jp-、sg-）、ModelScope 访问令牌（ms-…）或 DashScope sk- 密钥"
+    )
     monkeypatch.setattr("providers.registry.PROVIDERS", PROVIDERS[:1])
     assert (titles(), credential_variables()) == ("Jimeng", "JIMENG_TOKENS")

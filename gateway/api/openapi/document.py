@@ -59,7 +59,8 @@ def _document(providers: str) -> dict[str, Any]:
         "info": {
             "title": "video-gateway",
             "version": version("video-gateway"),
-            "description": f"One API for {providers} video models: submit, poll the task id, get the link.",
+            "description": f"One API for {providers}: videos (submit, poll the task id, get the link), chat and "
+            "embeddings.",
         },
         "paths": paths,
         "webhooks": {"taskEnded": {"post": _describe_event()}},

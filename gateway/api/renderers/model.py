@@ -3,6 +3,7 @@
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from providers.contract.language import LanguageModel
 from providers.contract.media import MediaLimits
 from providers.contract.models import ModelCard
 
@@ -12,7 +13,7 @@ _CREATED = 1735689600
 
 def render_model(name: str, card: ModelCard) -> dict[str, Any]:
     """A model object. `name` is the name for clients, which may be an alias."""
-    fields: dict[str, Any] = {"id": name, "object": "model", "created": _CREATED, "owned_by": card.provider}
+    fields = _common(name, "video", card.provider)
     if name != card.name:
         fields["alias_of"] = card.name
     if card.title:
@@ -44,6 +45,16 @@ def render_model(name: str, card: ModelCard) -> dict[str, Any]:
         "files": {kind.value: _render_limits(limits) for kind, limits in card.media_files.items()},
         "parameters": sorted(card.fields),
     }
+
+
+def render_language_model(name: str, model: LanguageModel) -> dict[str, Any]:
+    """The object of a language model. `name` is the name for clients, which may be an alias."""
+    fields = _common(name, model.kind.value, model.provider)
+    return fields if name == model.name else fields | {"alias_of": model.name}
+
+
+def _common(name: str, kind: str, provider: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _CREATED, "owned_by": provider, "type": kind}
 
 
 def _render_rules(card: ModelCard) -> dict[str, Any]:

@@ -50,8 +50,9 @@ def run_demo(out: Path, task_seconds: float = 8.0) -> None:
     with _gateway(task_seconds) as url, contextlib.ExitStack() as stack:
         print_message(f"A gateway listens on {url}, with the embedded upstream.")
         running = [
-            _start(spec.name, spec.sandbox.demo, stack.enter_context(GatewayClient(url, spec.sandbox.demo.credential)))
+            _start(spec.name, demo, stack.enter_context(GatewayClient(url, demo.credential)))
             for spec in registry.PROVIDERS
+            if (demo := spec.sandbox.demo) is not None
         ]
         for video, task in zip(running, _follow(running, 2 * task_seconds + _EXTRA_SECONDS), strict=True):
             path = download(task.url, out / file_name(video.provider, task.id))

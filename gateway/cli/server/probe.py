@@ -62,13 +62,13 @@ async def _probe(settings: Settings, name: str | None, key: str) -> dict[str, An
         with configuration_errors():
             process = build_process_state(settings, SystemClock(), http)
             services = build_services(settings, process)
-            registry = services.tasks.catalog.registry
+            registry = services.registry
             accounts: Sequence[Account] = [managed.account for managed in managed_accounts(settings, registry)]
         async with process.background:
             if key:
                 accounts = _accounts_of(services.callers, registry, key)
-            account = _choose(accounts, name)
-            return await probe(registry[account.provider], account, http)
+            account = _choose([one for one in accounts if one.provider in registry.videos], name)
+            return await probe(registry.videos[account.provider], account, http)
 
 
 def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Account]:

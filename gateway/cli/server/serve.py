@@ -189,7 +189,8 @@ def _announce(settings: Settings, listener: socket.socket, sandbox: bool) -> Non
         from gateway.cli.output import print_message
 
         # Not a log line, which would mask the header.
-        key = "$GATEWAY_KEY" if own else registry.PROVIDERS[0].sandbox.demo.credential
+        demos = (spec.sandbox.demo for spec in registry.PROVIDERS)
+        key = "$GATEWAY_KEY" if own else next(demo.credential for demo in demos if demo is not None)
         print_message(
             f"try: curl {url}/v1/videos/generations -H 'Content-Type: application/json' "
             f'-H "Authorization: Bearer {key}" -d \'{{"prompt": "a cat on the beach at sunset"}}\''

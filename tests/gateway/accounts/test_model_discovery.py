@@ -5,12 +5,21 @@ import logging
 
 import pytest
 
+from gateway.accounts import model_discovery
+from gateway.accounts.model_discovery import (
+    FRESH_SECONDS,
+    REFRESH_SECONDS,
+    RETRY_SECONDS,
+    Discovery,
+    ModelIndex,
+    ModelList,
+)
 from gateway.core.background_tasks import Background
-from gateway.tasks import model_discovery
-from gateway.tasks.model_discovery import FRESH_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Discovery, ModelIndex
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.models import ModelCard
+from providers.contract.provider import CanDiscover
+from providers.contract.upstream import Upstream
 from tests.clock import TestClock
 from tests.upstream import DiscoveringProvider, ScriptedProvider, card, provider_error
 
@@ -19,11 +28,15 @@ ABROAD = Account("scripted", "s-3", region="us")
 OLD, NEW = card("old", "scripted"), card("new", "scripted")
 
 
+def list_of(provider: Upstream) -> ModelList[ModelCard] | None:
+    return provider.discover if isinstance(provider, CanDiscover) else None
+
+
 class Shop:
     def __init__(self) -> None:
         self.clock = TestClock()
         self.provider = DiscoveringProvider({"cn": [OLD], "us": [NEW]})
-        self.discovery = Discovery(self.clock, Background())
+        self.discovery: Discovery[ModelCard] = Discovery(self.clock, Background(), list_of)
 
     async def names(self, account: Account = ONE) -> list[str] | None:
         index = await self.discovery.models(self.provider, account)

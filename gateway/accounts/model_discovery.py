@@ -11,8 +11,9 @@ through a proxy is therefore shared only with accounts behind that proxy; one th
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
@@ -23,8 +24,7 @@ from gateway.core.logs import GATEWAY
 from gateway.core.segmented_lru import SegmentedLRU
 from providers.contract.accounts import Account, Proxy
 from providers.contract.errors import ProviderError
-from providers.contract.models import ModelCard
-from providers.contract.provider import CanDiscover, Provider
+from providers.contract.upstream import Upstream
 
 FRESH_SECONDS = 3600.0
 RETRY_SECONDS = 300.0
@@ -43,26 +43,39 @@ _MAX_PENDING = 200
 Further lists are read at a later request."""
 
 
-class ModelIndex:
+class Model(Protocol):
+    """A model of a list: of videos, or a language model."""
+
+    @property
+    def name(self) -> str: ...
+
+
+M = TypeVar("M", bound=Model)
+
+ModelList = Callable[[Account], Awaitable[Sequence[M]]]
+"""Reads the models that an account's site lists now. Raises ProviderError."""
+
+
+class ModelIndex(Generic[M]):
     """The models of one account or site, by name, key and title.
 
     `live` is True for models that the upstream listed, False for those of the table.
     """
 
-    def __init__(self, cards: Sequence[ModelCard], *, live: bool) -> None:
+    def __init__(self, cards: Sequence[M], *, live: bool) -> None:
         self.cards = tuple({card.name: card for card in cards}.values())
         self.live = live
-        self._by_name: dict[str, ModelCard] = {}
+        self._by_name: dict[str, M] = {}
         for kind in ("name", "key", "title"):
             for card in self.cards:
-                if name := fold_name(getattr(card, kind)):
+                if name := fold_name(getattr(card, kind, "")):
                     self._by_name.setdefault(name, card)
 
-    def get(self, name: str) -> ModelCard | None:
+    def get(self, name: str) -> M | None:
         """The card of a model by its public name, the upstream's key or the upstream's title, in any case."""
         return self._by_name.get(fold_name(name))
 
-    def __iter__(self) -> Iterator[ModelCard]:
+    def __iter__(self) -> Iterator[M]:
         return iter(self.cards)
 
 
@@ -72,11 +85,11 @@ def fold_name(name: str) -> str:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Entry(Generic[M]):
     """The list of one account. `tried_at` is the time of the last call, `refreshed_at` that of the last one that a
     rejected submit caused; in monotonic seconds, None for never. `proxy` is the one through which the list was read."""
 
-    index: ModelIndex | None = None
+    index: ModelIndex[M] | None = None
     proxy: Proxy | None = field(default=None, repr=False)
     tried_at: float | None = None
     refreshed_at: float | None = None
@@ -85,40 +98,47 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class _SiteModels:
+class _SiteModels(Generic[M]):
     """A site as seen through one proxy, with its last list. `waited` is True once a request has waited for the first
     list."""
 
-    index: ModelIndex | None = None
+    index: ModelIndex[M] | None = None
     waited: bool = False
     pending: int = 0
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_CALLS))
 
 
-class Discovery:
+class Discovery(Generic[M]):
     """Model lists of accounts."""
 
     def __init__(
-        self, clock: Clock, background: Background, is_known: Callable[[str], bool] = lambda account_id: True
+        self,
+        clock: Clock,
+        background: Background,
+        list_of: Callable[[Upstream], ModelList[M] | None],
+        is_known: Callable[[str], bool] = lambda account_id: True,
     ) -> None:
-        """`is_known` is True for the ids of accounts that others do not push out of memory."""
+        """`list_of` returns how a provider's list is read, None where it has none. `is_known` is True for the ids of
+        accounts that others do not push out of memory."""
         self._clock = clock
         self._background = background
+        self._list_of = list_of
         self._is_known = is_known
-        self._entries: SegmentedLRU[tuple[str, str], _Entry] = SegmentedLRU(
+        self._entries: SegmentedLRU[tuple[str, str], _Entry[M]] = SegmentedLRU(
             _CACHED_ACCOUNTS, _CACHED_UNKNOWN_ACCOUNTS, lambda key, _: is_known(key[0])
         )
-        self._sites: LRUCache[tuple[str, str, Proxy | None], _SiteModels] = LRUCache(_CACHED_SITES)
+        self._sites: LRUCache[tuple[str, str, Proxy | None], _SiteModels[M]] = LRUCache(_CACHED_SITES)
 
-    async def models(self, provider: Provider, account: Account) -> ModelIndex | None:
+    async def models(self, provider: Upstream, account: Account) -> ModelIndex[M] | None:
         """The live list of an account; None where the table applies. Never raises; waits only once for each site."""
-        if not isinstance(provider, CanDiscover):
+        read = self._list_of(provider)
+        if read is None:
             return None
         now = self._clock.monotonic()
         entry = self._entry(account)
         pause = RETRY_SECONDS if entry.failed else FRESH_SECONDS
         if entry.reading is None and (entry.tried_at is None or now - entry.tried_at >= pause):
-            self._read(provider, account, entry)
+            self._read(read, account, entry)
         site = self._site(account)
         known = entry.index or self._shared(account)
         if known is None and entry.reading is not None and not site.waited:
@@ -127,16 +147,17 @@ class Discovery:
             known = entry.index or self._shared(account)
         return known
 
-    async def refresh(self, provider: Provider, account: Account) -> None:
+    async def refresh(self, provider: Upstream, account: Account) -> None:
         """Read the list of an account again, since the upstream has just contradicted it. A call that is already
         running does not count."""
-        if not isinstance(provider, CanDiscover):
+        read = self._list_of(provider)
+        if read is None:
             return
         entry = self._entry(account)
         self.invalidate(account)
         for _ in range(2):
             if entry.reading is None and entry.tried_at is None:
-                self._read(provider, account, entry)
+                self._read(read, account, entry)
             if entry.reading is not None:
                 await asyncio.wait([entry.reading], timeout=WAIT_SECONDS)
 
@@ -153,7 +174,7 @@ class Discovery:
         for entry in self._entries.values():
             entry.tried_at = None
 
-    def _site(self, account: Account, *, direct: bool = False) -> _SiteModels:
+    def _site(self, account: Account, *, direct: bool = False) -> _SiteModels[M]:
         """The site of an account, through the account's proxy or directly."""
         key = (account.provider, account.region, None if direct else account.proxy)
         site = self._sites.get(key)
@@ -161,11 +182,11 @@ class Discovery:
             site = self._sites[key] = _SiteModels()
         return site
 
-    def _shared(self, account: Account) -> ModelIndex | None:
+    def _shared(self, account: Account) -> ModelIndex[M] | None:
         """The last list of the site, from any account."""
         return self._site(account).index or self._site(account, direct=True).index
 
-    def _entry(self, account: Account) -> _Entry:
+    def _entry(self, account: Account) -> _Entry[M]:
         # A named account that moves to another site has the same key, but another list.
         key = account.id, account.region
         entry = self._entries.get(key)
@@ -173,19 +194,19 @@ class Discovery:
             entry = self._entries[key] = _Entry()
         return entry
 
-    def _read(self, provider: CanDiscover, account: Account, entry: _Entry) -> None:
+    def _read(self, read: ModelList[M], account: Account, entry: _Entry[M]) -> None:
         site = self._site(account)
         if site.pending >= _MAX_PENDING:
             return
         site.pending += 1
         entry.tried_at = self._clock.monotonic()
-        entry.reading = self._background.start(self._discover(provider, account, entry, site))
+        entry.reading = self._background.start(self._discover(read, account, entry, site))
 
-    async def _discover(self, provider: CanDiscover, account: Account, entry: _Entry, site: _SiteModels) -> None:
+    async def _discover(self, read: ModelList[M], account: Account, entry: _Entry[M], site: _SiteModels[M]) -> None:
         began, outcome = time.perf_counter(), "ok"
         try:
             async with site.turns:
-                index = ModelIndex(await provider.discover(account), live=True)
+                index = ModelIndex(await read(account), live=True)
         except ProviderError as error:
             outcome = error.kind.value
             if not entry.failed:

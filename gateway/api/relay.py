@@ -1,0 +1,89 @@
+"""Relays a response of an upstream, chunk by chunk, to a client that may leave at any time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self, cast
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from providers.contract.errors import ProviderError
+
+
+class ResponseInterruptedError(Exception):
+    """The upstream failed in the middle of a response. Raised to the server, which then closes the client's
+    connection."""
+
+
+class WhileConnected:
+    """Cancels the block as soon as the client disconnects, and raises ClientDisconnect in its place."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._disconnected = False
+
+    async def __aenter__(self) -> Self:
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._watching.cancel()
+        # Of a cancellation from elsewhere as well, such as the server's at its stop, that one counts.
+        if self._disconnected and self._task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
+            raise ClientDisconnect from None
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._disconnected = True
+        self._task.cancel()
+
+
+class Relay(Response):
+    """Sends the headers, then the body piece by piece. A piece is read once the client has taken the one before.
+
+    Where the upstream fails, `on_error` gets the error and the last piece, and returns what the body ends with; None
+    closes the connection instead, so that the client sees an incomplete response.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        headers: dict[str, str],
+        first: bytes = b"",
+        pieces: AsyncIterator[bytes] | None = None,
+        opened: AsyncExitStack | None = None,
+        on_error: Callable[[ProviderError, bytes], bytes | None] = lambda error, last: None,
+    ) -> None:
+        self.status_code = status
+        self.background = None
+        self._first = first
+        self._pieces = pieces
+        self._opened = opened or AsyncExitStack()
+        self._on_error = on_error
+        self.init_headers(headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._opened, WhileConnected(receive):
+            await self._send(send)
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self._pieces is not None:
+            piece = self._first
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            try:
+                async for piece in self._pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except ProviderError as error:
+                end = self._on_error(error, piece)
+                if end is None:
+                    raise ResponseInterruptedError(str(error)) from None
+                await send({"type": "http.response.body", "body": end, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

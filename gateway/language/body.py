@@ -1,0 +1,85 @@
+"""The body of a chat or embedding request: read for two fields, and passed on as it is.
+
+Only the value of `model` is ever replaced, in the text itself: a second serialization could change numbers, the order
+of fields and the escapes of characters.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.core.errors import GatewayError, gateway_error
+from gateway.core.messages import ERRORS
+
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
+_VALUE = re.compile(rb'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|null)', re.DOTALL)
+_BEGIN, _SPACE = re.compile(rb"\s*\{"), re.compile(rb"\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageBody:
+    """A request. `model` is the name as the client wrote it, "" where it is missing or null."""
+
+    text: bytes
+    model: str
+    stream: bool
+
+    def with_model(self, name: str) -> bytes:
+        """The text with this model, and every other byte unchanged."""
+        return self.text if name == self.model else _replaced(self.text, orjson.dumps(name))
+
+
+def parse_body(text: bytes) -> LanguageBody:
+    """Read a body. Raises GatewayError (400) for one that is not a JSON object in UTF-8, and for an invalid model."""
+    fields = _object(text)
+    model = fields.get("model")
+    if model is not None and not isinstance(model, str):
+        raise GatewayError("invalid_value", ERRORS["model_not_a_text"], param="model")
+    return LanguageBody(text, model or "", fields.get("stream") is True)
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        fields = _lenient(text)
+    if not isinstance(fields, dict):
+        raise gateway_error("invalid_json")
+    return fields
+
+
+def _lenient(text: bytes) -> Any:
+    """What the standard library reads beyond orjson: NaN, and halves of surrogate pairs. The upstream decides on it."""
+    try:
+        return json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise gateway_error("invalid_json") from None
+
+
+def _replaced(text: bytes, value: bytes) -> bytes:
+    """The text of an object with another value of its top-level `model`, at each place where it is named; added at the
+    beginning where it is not."""
+    depth, end, parts = 0, 0, list[bytes]()
+    position = 0
+    while (token := _TOKEN.search(text, position)) is not None:
+        position = token.end()
+        if token[0] in b"{[":
+            depth += 1
+        elif token[0] in b"}]":
+            depth -= 1
+        elif depth == 1 and b"\\" not in token[0]:
+            found = _VALUE.match(text, position) if token[0] == b'"model"' else None
+            if found is not None:
+                parts += (text[end : found.start(1)], value)
+                position = end = found.end(1)
+    if parts:
+        return b"".join((*parts, text[end:]))
+    begin = _BEGIN.match(text)
+    if begin is None:
+        raise gateway_error("invalid_json")
+    rest = text[begin.end() :]
+    comma = b"" if rest[_SPACE.match(rest).end() :].startswith(b"}") else b","  # type: ignore[union-attr]
+    return b"".join((begin[0], b'"model":', value, comma, rest))

@@ -1,0 +1,115 @@
+"""Language catalog: the provider of a language model for a caller, and the models that a caller can use.
+
+A model of a provider's table goes to that provider. Any other name goes to the provider of the caller's credential; of
+several, to the one that lists the model now, else to the one whose names have this form.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gateway.accounts.callers import Caller
+from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
+from gateway.core.errors import GatewayError, gateway_error
+from providers.contract.accounts import Account
+from providers.contract.language import CanChat, CanEmbed, LanguageKind, LanguageModel, LanguageProvider
+from providers.contract.spec import DefaultLanguageModels
+from providers.registry import LanguageProviders
+
+_SHOWN_NAME = 64
+
+
+class Choice(NamedTuple):
+    """The provider of a request, and the model's name for it."""
+
+    provider: LanguageProvider
+    model: str
+
+
+class LanguageCatalog:
+    """`aliases` are other names of models, in any case. `defaults` are the models of each provider for requests without
+    one."""
+
+    def __init__(
+        self,
+        registry: LanguageProviders,
+        aliases: Mapping[str, str],
+        defaults: Mapping[str, DefaultLanguageModels],
+        discovery: Discovery[LanguageModel],
+    ) -> None:
+        self._registry = registry
+        self._aliases = {fold_name(alias): name for alias, name in aliases.items()}
+        self._defaults = defaults
+        self._discovery = discovery
+
+    async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
+        """The provider for a model as a client names it, "" for the default.
+
+        Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default.
+        """
+        usable = [provider for provider in self._providers_of(caller) if _serves(provider, kind)]
+        name = self._aliases.get(fold_name(model), model)
+        if not name:
+            return self._default(caller, kind, usable)
+        tables = [one for one in self._registry if (found := one.language_model(name)) and not found.unlisted]
+        listed = [provider for provider in usable if provider in tables]
+        if listed:
+            return Choice(listed[0], name)
+        if tables:
+            raise _no_credential(caller, [provider.name for provider in tables])
+        if not usable:
+            raise _no_credential(caller, [provider.name for provider in self._registry])
+        if len(usable) == 1:
+            return Choice(usable[0], name)
+        indexes = await asyncio.gather(*(self._live(caller, provider) for provider in usable))
+        live = [one for one, found in zip(usable, indexes, strict=True) if found is not None and found.get(name)]
+        alike = [provider for provider in usable if provider.language_model(name) is not None]
+        return Choice((live or alike or usable)[0], name)
+
+    async def models(self, caller: Caller) -> dict[str, LanguageModel]:
+        """The models that a caller can use now, with their aliases, by name."""
+        providers = self._providers_of(caller)
+        indexes = await asyncio.gather(*(self._live(caller, provider) for provider in providers))
+        found: dict[str, LanguageModel] = {}
+        for provider, index in zip(providers, indexes, strict=True):
+            cards = index.cards if index is not None else provider.language_models()
+            found.update((card.name, card) for card in cards)
+        by_name = {fold_name(name): model for name, model in found.items()}
+        aliases = {alias: by_name.get(fold_name(name)) for alias, name in self._aliases.items()}
+        return found | {alias: model for alias, model in aliases.items() if model is not None}
+
+    async def model(self, caller: Caller, name: str) -> LanguageModel | None:
+        """A model that the caller can use, by its name or an alias; None if it lists none of this name."""
+        models = await self.models(caller)
+        return models.get(name) or next(
+            (model for known, model in models.items() if fold_name(known) == fold_name(name)), None
+        )
+
+    def _default(self, caller: Caller, kind: LanguageKind, usable: Sequence[LanguageProvider]) -> Choice:
+        if not usable:
+            raise _no_credential(caller, [provider.name for provider in self._registry])
+        for provider in usable:
+            defaults = self._defaults[provider.name]
+            name = defaults.chat if kind is LanguageKind.CHAT else defaults.embedding
+            if name:
+                return Choice(provider, name)
+        raise GatewayError("model_not_found", param="model", values={"model": "-"})
+
+    def _providers_of(self, caller: Caller) -> list[LanguageProvider]:
+        names = {account.provider for account in caller.accounts}
+        return [provider for provider in self._registry if provider.name in names]
+
+    async def _live(self, caller: Caller, provider: LanguageProvider) -> ModelIndex[LanguageModel] | None:
+        """What the provider lists for the first of the caller's accounts; None where its table applies."""
+        account: Account = caller.accounts_of(provider.name)[0]
+        return await self._discovery.models(provider, account)
+
+
+def _serves(provider: LanguageProvider, kind: LanguageKind) -> bool:
+    return isinstance(provider, CanChat if kind is LanguageKind.CHAT else CanEmbed)
+
+
+def _no_credential(caller: Caller, providers: Sequence[str]) -> GatewayError:
+    if not caller.managed:
+        return gateway_error("no_account_for_provider", provider=" / ".join(providers))
+    return gateway_error("no_accounts_for_language", providers=" / ".join(providers))
