@@ -21,9 +21,18 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
 from providers.contract.settings import ProviderSettings
-from providers.contract.spec import AnySpec, DefaultModels, DemoVideo, ProviderSpec, SandboxPart
+from providers.contract.spec import (
+    AnySpec,
+    DefaultLanguageModels,
+    DefaultModels,
+    DemoVideo,
+    ProviderSpec,
+    SandboxPart,
+)
+from providers.contract.upstream import Upstream
 from providers.transport.client import HttpClient
 from tests.clock import TestClock
+from tests.language_upstream import LanguageUpstream
 from tests.upstream import ScriptedProvider
 
 ONE, TWO, THREE = (Account("scripted", f"s-secret-{number}") for number in range(1, 4))
@@ -48,9 +57,10 @@ def order(caller: Caller, request: VideoRequest | Derivation = REQUEST, **option
 
 
 def spec_of(
-    provider: Provider,
+    provider: Upstream,
     defaults: DefaultModels = NO_DEFAULTS,
     result_link_seconds: int | None = None,
+    language_defaults: DefaultLanguageModels | None = None,
 ) -> AnySpec:
     """The spec of a provider that a test has made."""
     return ProviderSpec(
@@ -60,6 +70,7 @@ def spec_of(
         environment={},
         create=lambda settings, http, now: provider,
         default_models=lambda settings: defaults,
+        default_language_models=lambda settings: language_defaults or DefaultLanguageModels(),
         credential_hint=LocalizedText(provider.name, provider.name),
         sandbox=SandboxPart(lambda context: [], {}, DemoVideo("", "", "")),
         result_link_seconds=result_link_seconds,
@@ -126,3 +137,18 @@ class GatewayFixture:
         with pytest.raises(GatewayError) as caught:
             await self.tasks.status(caller, id)
         assert caught.value.code == "task_not_found"
+
+
+class LanguageFixture:
+    """A gateway as `bootstrap` builds it, over one scripted provider of language models."""
+
+    def __init__(self, provider: LanguageUpstream, **settings: Any) -> None:
+        self.provider = provider
+        self.clock = TestClock()
+        defaults = DefaultLanguageModels(f"{provider.name}-chat", f"{provider.name}-embedding")
+        configured = Settings(**{"rotation": RotationSettings(policy="fill_first")} | settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(registry, "PROVIDERS", (spec_of(provider, language_defaults=defaults),))
+            process = build_process_state(configured, self.clock, jitter=lambda: 0.0)
+            services = build_services(configured, process)
+        self.pool, self.language = process.pool, services.language

@@ -32,6 +32,7 @@ from providers.transport.transports import (
     DirectRoute,
     MockRoute,
     NetworkRoute,
+    OpenRoute,
     Pieces,
     Reply,
     SessionRoute,
@@ -89,7 +90,7 @@ class HttpClient:
         self._policies = policies or Policies()
         self._routes = PoolCache[tuple[Proxy | None, bool, bool], NetworkRoute](MAX_POOLS)
         """By proxy, whether they are for calls that are sent once, and whether they check the host's addresses."""
-        self._open_routes = PoolCache[Proxy | None, NetworkRoute](MAX_POOLS)
+        self._open_routes = PoolCache[Proxy | None, OpenRoute](MAX_POOLS)
         self._files = PoolCache[Proxy | None, httpx.AsyncClient](MAX_POOLS)
 
     @property
@@ -169,7 +170,7 @@ class HttpClient:
         The first byte, and each further chunk, must arrive within the timeout for answers. A redirect is a response.
         Raises ProviderError as `send` does.
         """
-        lease = self._lease(self._open_routes, proxy, proxy, partial(self._new_route, proxy, open_calls=True))
+        lease = self._lease(self._open_routes, proxy, proxy, partial(self._new_open_route, proxy))
         began = time.monotonic()
         async with AsyncExitStack() as opened:
             opened.callback(self._open_routes.release, lease)
@@ -312,17 +313,21 @@ class HttpClient:
         except Exception as error:
             raise ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__) from error
 
-    def _new_route(
-        self, proxy: Proxy | None, once: bool = False, checked: bool = False, *, open_calls: bool = False
-    ) -> NetworkRoute:
+    def _new_route(self, proxy: Proxy | None, once: bool, checked: bool) -> NetworkRoute:
         allows = self._checked_proxy(proxy)
         if self._transport is not None:
             return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
         if checked and self._policies.links is not None:
             return SessionRoute(self.timeouts, None, once=once, allows=self._policies.links.allows)
         if proxy is None:
-            return DirectRoute(self.timeouts, once=once, open_calls=open_calls)
+            return DirectRoute(self.timeouts, once=once)
         return SessionRoute(self.timeouts, proxy, once=once, allows=allows)
+
+    def _new_open_route(self, proxy: Proxy | None) -> OpenRoute:
+        allows = self._checked_proxy(proxy)
+        if self._transport is not None:
+            return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
+        return SessionRoute(self.timeouts, proxy, allows=allows)
 
     def _new_file_client(self, proxy: Proxy | None) -> httpx.AsyncClient:
         allows = self._checked_proxy(proxy)

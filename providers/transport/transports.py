@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiohttp
 import httpx
@@ -66,20 +66,28 @@ class NetworkRoute(Protocol):
         nothing was sent, ANSWER_LOST if the call may have arrived. For an invalid URL or header each library raises
         its own errors."""
 
+    async def aclose(self) -> None: ...
+
+
+class OpenRoute(Protocol):
+    """A route for calls whose response is read chunk by chunk."""
+
     def open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> AbstractAsyncContextManager[Opened]:
-        """Send one call whose response is read chunk by chunk. There is no limit for the whole call. Errors as in
-        `call`."""
+        """Send one call. There is no limit for the whole call. Leaving the context, or cancelling it at any time, ends
+        the call at the upstream. Errors as in `NetworkRoute.call`."""
 
     async def aclose(self) -> None: ...
 
 
 class DirectRoute:
-    """Without a proxy, over kept-alive connections; with `once` over a new connection for each call. With `open_calls`
-    it is for calls that are open for long."""
+    """Without a proxy, over kept-alive connections; with `once` over a new connection for each call.
 
-    def __init__(self, timeouts: Timeouts, *, once: bool = False, open_calls: bool = False) -> None:
+    Not for open calls: reqwest does not end a call that is cancelled before its response begins.
+    """
+
+    def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
         builder = (
             ClientBuilder()
             .no_proxy()
@@ -87,10 +95,9 @@ class DirectRoute:
             .referer(False)
             .http1_only()
             .connect_timeout(timedelta(seconds=timeouts.connect))
-            .read_timeout(timedelta(seconds=timeouts.answer if open_calls else timeouts.read))
+            .read_timeout(timedelta(seconds=timeouts.read))
+            .timeout(timedelta(seconds=timeouts.total))
         )
-        if not open_calls:
-            builder = builder.timeout(timedelta(seconds=timeouts.total))
         if once:
             builder = builder.pool_max_idle_per_host(0)
         self._client: Client = builder.build()
@@ -108,22 +115,6 @@ class DirectRoute:
             while not pieces.full and (piece := await answer.body_reader.read_chunk()):
                 pieces.add(piece.to_bytes())
             return Reply(answer.status, pieces.whole(), retry_after)
-
-    @asynccontextmanager
-    async def open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncGenerator[Opened, None]:
-        request = self._client.request(method, url).headers(headers)
-        if body:
-            request = request.body_bytes(body)
-        async with request.build_streamed() as answer:
-
-            async def pieces() -> AsyncGenerator[bytes, None]:
-                while piece := await answer.body_reader.read_chunk():
-                    yield piece.to_bytes()
-
-            async with aclosing(pieces()) as found:
-                yield Opened(answer.status, answer.headers, found)
 
     async def aclose(self) -> None:
         await self._client.close()
@@ -177,8 +168,10 @@ class SessionRoute:
             raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
 
             async def pieces() -> AsyncGenerator[bytes, None]:
-                async for piece in answer.content.iter_any():
-                    yield piece
+                # Chunks that arrive together stay apart.
+                async for piece, _ in answer.content.iter_chunks():
+                    if piece:
+                        yield piece
 
             async with aclosing(pieces()) as found:
                 yield Opened(answer.status, answer.headers, found)
@@ -204,7 +197,8 @@ class MockRoute:
         async with self._client.stream(method, url, headers=headers, content=body or None) as answer:
 
             async def pieces() -> AsyncGenerator[bytes, None]:
-                async for piece in answer.aiter_raw():
+                # The stream itself: httpx's own iterators know no raw bytes of a body that a test has made up whole.
+                async for piece in cast(httpx.AsyncByteStream, answer.stream):
                     yield piece
 
             async with aclosing(pieces()) as found:

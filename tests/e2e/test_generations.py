@@ -8,8 +8,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.api.schemas.language import ModelList
 from gateway.api.schemas.responses import (
-    ModelList,
     ModelObject,
     TaskList,
     TaskObject,

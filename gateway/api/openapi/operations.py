@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.native_apis import NativeApi, native_apis
-from gateway.api.schemas import requests, responses
+from gateway.api.schemas import language, requests, responses
 from gateway.api.schemas.responses import ErrorBody
 from providers.contract.native import NativeOperation
 
@@ -71,6 +71,8 @@ class Operation:
     answers: Mapping[int, ResponseModel | tuple[ResponseModel, ...] | str]
     body: type[BaseModel] | None = None
     body_required: bool = True
+    forms: bool = True
+    """The body may also be a form."""
     parameters: tuple[dict[str, Any], ...] = ()
     error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
@@ -256,19 +258,41 @@ OPERATIONS: tuple[Operation, ...] = (
         error_statuses=(401, 501),
     ),
     Operation(
+        "post",
+        "/v1/chat/completions",
+        "createChatCompletion",
+        "Send a chat request to a language model; with `stream` its chunks are relayed as they arrive",
+        {200: language.ChatCompletion},
+        body=language.ChatBody,
+        forms=False,
+        parameters=(_LANGUAGE,),
+        error_statuses=(400, 401, 403, 404, 413, 429, 502),
+    ),
+    Operation(
+        "post",
+        "/v1/embeddings",
+        "createEmbeddings",
+        "Compute embeddings of texts",
+        {200: language.EmbeddingList},
+        body=language.EmbeddingBody,
+        forms=False,
+        parameters=(_LANGUAGE,),
+        error_statuses=(400, 401, 403, 404, 413, 429, 502),
+    ),
+    Operation(
         "get",
         "/v1/models",
         "listModels",
-        "The models that the credential can use, with their capabilities",
-        {200: responses.ModelList},
+        "The models that the credential can use: of videos with their capabilities, of chat and of embeddings",
+        {200: language.ModelList},
         error_statuses=(401,),
     ),
     Operation(
         "get",
         "/v1/models/{id}",
         "getModel",
-        "A model with its capabilities",
-        {200: responses.ModelObject},
+        "A model, with its capabilities if it makes videos",
+        {200: (responses.ModelObject, language.LanguageModelObject)},
         parameters=(_path("id", "A model name, as listed by GET /v1/models."),),
         error_statuses=(401, 404),
     ),

@@ -160,6 +160,7 @@ class ModelObject(_ResponseModel):
     object: Literal["model"]
     created: int
     owned_by: str
+    type: Literal["video"]
     alias_of: str | None = None
     title: str | None = Field(None, description="The upstream's display name of the model.")
     upstream_model: str | None = Field(None, description="The upstream's key of the model, if it differs from `id`.")
@@ -192,11 +193,6 @@ class ModelObject(_ResponseModel):
     takes_files: bool = Field(description="False if inputs can only be public https URLs, not files or data URLs.")
     files: dict[str, FileLimits] = Field(description="Limits of one input file, by kind: image, video, audio.")
     parameters: list[str] = Field(description="Further request fields that the model supports.")
-
-
-class ModelList(_ResponseModel):
-    object: Literal["list"]
-    data: list[ModelObject]
 
 
 class Credits(_ResponseModel):

@@ -183,7 +183,7 @@ def models(client: GatewayClient, *, as_json: bool) -> int:
         print_result(answer.text)
         return 0
     rows = [_model_row(model) for model in answer.body.get("data", [])]
-    print_table(("model", "provider", "seconds", "resolution", "ratio", "inputs"), rows)
+    print_table(("model", "provider", "seconds", "resolution", "ratio", "inputs", "type"), rows)
     return 0
 
 
@@ -210,6 +210,7 @@ def _model_row(model: Mapping[str, Any]) -> tuple[str, ...]:
         _mark_default(model.get("resolutions", []), model.get("default_resolution")),
         _mark_default(model.get("ratios", []), model.get("default_ratio")),
         ", ".join(inputs),
+        str(model.get("type", "")),
     )
 
 

@@ -75,7 +75,10 @@ def test_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ('name = "a"\ncredential = "x"\nprovider = "sora"', "provider sora is not one of jimeng, modelscope, dashscope"),
+        (
+            'name = "a"\ncredential = "x"\nprovider = "sora"',
+            "sora is not one of jimeng, modelscope, dashscope",
+        ),
         ('name = "a"\ncredential = "se cret"', "not a credential of"),
         ('name = "a"\ncredential = "secret"\nregion = "mars"', "region mars is not one of cn, hk, jp, sg, us"),
         ('name = "a"\ncredential = "sk-secret"\nregion = "us"', "region us is not one of ap-southeast-1"),

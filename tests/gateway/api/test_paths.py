@@ -104,8 +104,10 @@ async def test_get_on_the_path_of_a_submit_is_no_poll(client: httpx.AsyncClient,
         ("POST", "/v1/videos/edit", "POST /v1/videos/edits"),
         ("GET", "/v1/model", "GET /v1/models"),
         ("POST", "/token/point", "POST /token/points"),
-        ("POST", "/v1/chat/completions", "POST /v1/chat/completions is not available"),
-        ("POST", "/v1/embeddings", "POST /v1/embeddings is not available"),
+        ("POST", "/v1/chat/completion", "POST /v1/chat/completions"),
+        ("POST", "/v1/embedding", "POST /v1/embeddings"),
+        ("POST", "/v1/completions", "POST /v1/completions is not available"),
+        ("POST", "/v1/responses", "POST /v1/responses is not available"),
     ],
 )
 async def test_near_miss_names_the_right_path(client: httpx.AsyncClient, method: str, path: str, named: str) -> None:

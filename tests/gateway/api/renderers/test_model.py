@@ -13,6 +13,7 @@ def test_a_model_without_choices_has_no_defaults() -> None:
         "object": "model",
         "created": 1735689600,
         "owned_by": "jimeng",
+        "type": "video",
         "status": "available",
         "durations": (),
         "resolutions": (),

@@ -1,0 +1,297 @@
+"""Chat and embeddings through a gateway on a port, over an upstream that sends whatever bytes a test likes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from gateway.app import create_app
+from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings, TimeoutSettings
+from providers.modelscope.settings import ModelScopeSettings
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+BODY = b'{ "model":"Qwen/Qwen3-8B",\n "messages": [{"role":"user","content":"\\u4f60\xe5\xa5\xbd"}], "top_p": 1.00 }'
+HEADERS = {"Authorization": "Bearer ms-secret-1", "Accept-Language": "en"}
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def chunk(text: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(text), text)
+
+
+def whole(body: bytes, status: str = "200 OK", *headers: str) -> Answer:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    return answer
+
+
+@dataclass
+class Upstream:
+    """Answers each request with the next of `answers`. `gone` is set once a connection of the gateway has ended."""
+
+    answers: list[Answer] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+                )
+                self.heads.append(head)
+                self.bodies.append(await reader.readexactly(length))
+                answering = asyncio.ensure_future(self.answers.pop(0)(writer))
+                reading = asyncio.ensure_future(reader.read(1))
+                await asyncio.wait({answering, reading}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    answering.cancel()
+                    break
+                reading.cancel()
+                await asyncio.wait({reading})
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.gone.set()
+            writer.close()
+
+
+@asynccontextmanager
+async def running(upstream: Upstream, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    fields: dict[str, Any] = {"timeouts": TimeoutSettings()} | settings
+    configured = Settings.model_construct(providers={"modelscope": ModelScopeSettings(base_url=base_url)}, **fields)
+    try:
+        with BackgroundServer(create_app(configured)) as gateway:
+            async with httpx.AsyncClient(base_url=gateway.url, headers=HEADERS, timeout=5) as client:
+                yield client
+    finally:
+        server.close()
+
+
+async def chat(client: httpx.AsyncClient, body: bytes = BODY, **more: Any) -> httpx.Response:
+    return await client.post("/v1/chat/completions", content=body, **more)
+
+
+async def test_request_and_answer_pass_through_byte_by_byte() -> None:
+    answer = b'{"id":1.00, "x":"\\u4e2d\xe4\xb8\xad" ,"choices":[]}'
+    upstream = Upstream([whole(answer, "200 OK", "X-Request-Id: up", "Set-Cookie: a=b", "X-RateLimit-Left: 3")])
+    async with running(upstream) as client:
+        found = await chat(client)
+    assert (found.status_code, found.content, upstream.bodies) == (200, answer, [BODY])
+    head = upstream.heads[0].lower()
+    assert head.startswith(b"post /v1/chat/completions ")
+    assert b"authorization: bearer ms-secret-1\r\n" in head
+    assert (found.headers["x-upstream-request-id"], found.headers["x-ratelimit-left"]) == ("up", "3")
+    assert found.headers["x-request-id"].startswith("req_")
+    assert "set-cookie" not in found.headers
+
+
+async def test_large_answer_passes_through_whole() -> None:
+    answer = b'{"x":"' + b"y" * 3_000_000 + b'"}'
+    upstream = Upstream([whole(answer)])
+    async with running(upstream) as client:
+        found = await chat(client)
+    assert found.content == answer
+    assert found.headers["content-length"] == str(len(answer))
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "", "/compatible-mode/v1"])
+@pytest.mark.parametrize("name", ["chat/completions", "embeddings"])
+async def test_every_path_leads_to_its_endpoint(prefix: str, name: str) -> None:
+    upstream = Upstream([whole(b"{}")])
+    async with running(upstream) as client:
+        assert (await client.post(f"{prefix}/{name}", content=b'{"model": "a/b"}')).status_code == 200
+    assert upstream.heads[0].split(b" ")[1] == f"/v1/{name}".encode()
+
+
+async def test_chunks_arrive_as_they_are_sent() -> None:
+    events = [b'data: {"a": 1}\n\n', b": comment\n\n", b"data: [DONE]\n\n"]
+    proceed = asyncio.Semaphore(0)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE)
+        for event in events:
+            writer.write(chunk(event))
+            await proceed.acquire()
+        writer.write(b"0\r\n\r\n")
+
+    seen = []
+    async with (
+        running(Upstream([answer])) as client,
+        client.stream("POST", "/v1/chat/completions", content=BODY) as found,
+    ):
+        assert found.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert found.headers["x-accel-buffering"] == "no"
+        async for piece in found.aiter_raw():
+            seen.append(piece)
+            proceed.release()
+    assert seen == events
+
+
+@pytest.mark.parametrize("when", ["before the first byte", "after it"])
+async def test_client_that_leaves_ends_the_upstream_call(when: str) -> None:
+    asked = asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        if when == "after it":
+            writer.write(SSE + chunk(b"data: 1\n\n"))
+        asked.set()
+        await asyncio.sleep(60)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        async with client.stream("POST", "/v1/chat/completions", content=BODY) as found:
+            async for _ in found.aiter_raw():
+                pass
+
+    upstream = Upstream([answer])
+    async with running(upstream) as client:
+        asking = asyncio.create_task(ask(client))
+        await asked.wait()
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        asking.cancel()
+        await asyncio.wait({asking})
+        await asyncio.wait_for(upstream.gone.wait(), 1)
+        assert time.monotonic() - began < 1
+
+
+async def test_slow_client_holds_the_upstream_back() -> None:
+    sent = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(SSE)
+        while True:
+            writer.write(chunk(b"data: " + b"x" * 65_536 + b"\n\n"))
+            await writer.drain()
+            sent += 1
+
+    async with running(Upstream([answer])) as client, client.stream("POST", "/v1/chat/completions", content=BODY):
+        before = -1
+        while before != sent:
+            before = sent
+            await asyncio.sleep(0.1)
+        assert sent < 400, "the gateway reads what its client does not take"
+
+
+async def test_stream_that_breaks_after_an_event_ends_with_an_error_event(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b'data: {"a":1}\n\n'))
+        await writer.drain()
+        writer.transport.abort()
+
+    async with running(Upstream([answer])) as client:
+        found = await chat(client, BODY.replace(b"{ ", b'{ "stream":true,', 1))
+    first, last, rest = found.text.split("\n\n")
+    assert (first, rest) == ('data: {"a":1}', "")
+    error = orjson.loads(last.removeprefix("data: "))["error"]
+    assert error["code"] == "upstream_unavailable"
+    assert "incomplete" in error["message"]
+    fields = next(record.fields for record in caplog.records if record.name == "gateway.access")  # type: ignore[attr-defined]
+    assert (fields["status"], fields["code"], fields["stream"]) == (200, "upstream_unavailable", "true")
+
+
+async def test_stream_that_breaks_in_an_event_closes_the_connection() -> None:
+    """An error event would be read as the end of the half one."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b'data: {"a":1}\n\ndata: {"b'))
+        await writer.drain()
+        writer.transport.abort()
+
+    async with running(Upstream([answer])) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await chat(client)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code", "retry"),
+    [
+        (whole(b'{"errors":{"message":"bad ms-secret-1"}}', "401 X"), 401, "invalid_api_key", "false"),
+        (whole(b'{"error":{"message":"m is wrong"}}', "400 X"), 400, "invalid_value", "false"),
+        (
+            whole(b'{"errors":{"message":"slow"}}', "429 X", "Retry-After: 90"),
+            429,
+            "rate_limit_exceeded",
+            "true",
+        ),
+        (whole(b'{"errors":{"message":"today\'s quota for model x"}}', "429 X"), 429, "insufficient_quota", "false"),
+        (whole(b'{"error":{"message":"no provider supported"}}', "400 X"), 404, "model_not_found", "false"),
+        (whole(b"<html>", "502 X"), 502, "upstream_unavailable", "true"),
+    ],
+    ids=["token", "field", "rate", "quota", "model", "proxy"],
+)
+async def test_error_before_the_first_chunk_has_openais_form(
+    answer: Answer, status: int, code: str, retry: str
+) -> None:
+    async with running(Upstream([answer])) as client:
+        found = await chat(client)
+    error = found.json()["error"]
+    assert (found.status_code, error["code"], found.headers["x-should-retry"]) == (status, code, retry)
+    assert "ms-secret-1" not in found.text
+    if retry == "true" and status == 429:
+        # A pause has jitter, which only lengthens it.
+        assert 90 <= int(found.headers["retry-after"]) <= 110
+
+
+async def test_silence_is_an_error_after_the_timeout_for_answers() -> None:
+    async def silent(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with running(Upstream([silent]), timeouts=TimeoutSettings(answer=0.2)) as client:
+        found = await chat(client)
+    assert (found.status_code, found.json()["error"]["code"]) == (502, "upstream_unavailable")
+
+
+async def test_next_account_answers_where_one_is_refused() -> None:
+    refusal = whole(b'{"errors":{"message":"bad"}}', "401 X")
+    upstream = Upstream([refusal, whole(b"{}")])
+    async with running(upstream) as client:
+        found = await chat(client, headers={"Authorization": "Bearer ms-one,ms-two"})
+    assert found.status_code == 200
+    assert [head.lower().count(b"bearer ms-") for head in upstream.heads] == [1, 1]
+    assert upstream.heads[0] != upstream.heads[1]
+
+
+async def test_access_log_names_model_provider_account_and_stream(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+    async with running(Upstream([whole(b"{}")])) as client:
+        await chat(client)
+    fields = next(record.fields for record in caplog.records if record.name == "gateway.access")  # type: ignore[attr-defined]
+    assert (fields["model"], fields["provider"], fields["stream"]) == ("Qwen/Qwen3-8B", "modelscope", "false")
+    assert fields["account"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"model": 5}'])
+async def test_invalid_body_is_refused_without_a_call(body: bytes) -> None:
+    upstream = Upstream()
+    async with running(upstream) as client:
+        found = await chat(client, body)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "invalid_value")
+    assert upstream.heads == []
+
+
+async def test_caller_without_a_language_credential_is_refused() -> None:
+    async with running(Upstream()) as client:
+        found = await chat(client, headers={"Authorization": "Bearer sessionid0123456789"})
+        missing = await client.post("/v1/chat/completions", content=BODY, headers={"Authorization": ""})
+    assert (found.status_code, found.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert missing.status_code == 401

@@ -1,0 +1,119 @@
+"""Which provider a language model goes to, and which models a caller can use."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.accounts.callers import Caller
+from gateway.accounts.model_discovery import Discovery, ModelList
+from gateway.core.background_tasks import Background
+from gateway.core.errors import GatewayError
+from gateway.language.catalog import LanguageCatalog
+from providers.contract.accounts import Account
+from providers.contract.language import CanDiscoverLanguage, LanguageKind, LanguageModel
+from providers.contract.spec import DefaultLanguageModels
+from providers.contract.upstream import Upstream
+from providers.registry import LanguageProviders
+from tests.clock import TestClock
+from tests.language_upstream import EmbeddingUpstream, LanguageUpstream
+
+CHAT, EMBEDDING = LanguageKind.CHAT, LanguageKind.EMBEDDING
+ONE, TWO = Account("one", "k-1"), Account("two", "k-2")
+BOTH = Caller((ONE, TWO))
+
+
+def list_of(provider: Upstream) -> ModelList[LanguageModel] | None:
+    return provider.discover_language if isinstance(provider, CanDiscoverLanguage) else None
+
+
+class Fixture:
+    def __init__(self, *providers: Any, aliases: dict[str, str] | None = None) -> None:
+        self.one, self.two = LanguageUpstream("one"), LanguageUpstream("two")
+        given = providers or (self.one, self.two)
+        defaults = {one.name: DefaultLanguageModels(f"{one.name}-chat", f"{one.name}-embedding") for one in given}
+        discovery = Discovery(TestClock(), Background(), list_of)
+        self.catalog = LanguageCatalog(LanguageProviders(given), aliases or {}, defaults, discovery)
+
+    async def choice(self, caller: Caller, model: str, kind: LanguageKind = CHAT) -> tuple[str, str]:
+        found = await self.catalog.choose(caller, kind, model)
+        return found.provider.name, found.model
+
+    async def error(self, caller: Caller, model: str, kind: LanguageKind = CHAT) -> GatewayError:
+        with pytest.raises(GatewayError) as caught:
+            await self.catalog.choose(caller, kind, model)
+        return caught.value
+
+
+@pytest.mark.parametrize("model", ["one-chat", "two-chat"])
+async def test_model_of_a_table_goes_to_its_provider(model: str) -> None:
+    assert await Fixture().choice(BOTH, model) == (model[:3], model)
+
+
+async def test_unknown_model_goes_to_the_provider_of_the_only_credential() -> None:
+    fixture = Fixture()
+    assert await fixture.choice(Caller((ONE,)), "gpt-5") == ("one", "gpt-5")
+    assert await fixture.choice(Caller((TWO,)), "gpt-5") == ("two", "gpt-5")
+
+
+async def test_unlisted_model_goes_to_the_provider_whose_names_have_its_form() -> None:
+    fixture = Fixture()
+    assert await fixture.choice(BOTH, "two-new") == ("two", "two-new")
+    # Not to a provider that the caller has no credential for: another one may have a model of this name.
+    assert await fixture.choice(Caller((ONE,)), "two-new") == ("one", "two-new")
+
+
+async def test_model_of_a_live_list_goes_to_the_provider_that_lists_it() -> None:
+    fixture = Fixture()
+    fixture.two.listed = ["one-special"]
+    assert await fixture.choice(BOTH, "one-special") == ("two", "one-special")
+
+
+async def test_model_of_a_table_without_its_credential_is_refused() -> None:
+    error = await Fixture().error(Caller((ONE,)), "two-chat")
+    assert (error.code, "two" in error.message("en")) == ("invalid_api_key", True)
+    error = await Fixture().error(Caller((ONE,), managed=True), "two-chat")
+    assert (error.code, "two" in error.message("en")) == ("insufficient_quota", True)
+
+
+async def test_caller_without_a_language_credential_is_refused() -> None:
+    other = Caller((Account("video", "v-1"),))
+    for model in ("", "one-chat", "gpt-5"):
+        assert (await Fixture().error(other, model)).code == "invalid_api_key"
+
+
+@pytest.mark.parametrize(("kind", "default"), [(CHAT, "chat"), (EMBEDDING, "embedding")])
+async def test_missing_model_is_the_default_of_the_first_provider(kind: LanguageKind, default: str) -> None:
+    fixture = Fixture()
+    assert await fixture.choice(BOTH, "", kind) == ("one", f"one-{default}")
+    assert await fixture.choice(Caller((TWO,)), "", kind) == ("two", f"two-{default}")
+
+
+async def test_provider_without_chat_is_not_asked_to_chat() -> None:
+    fixture = Fixture(EmbeddingUpstream("one"), LanguageUpstream("two"))
+    assert await fixture.choice(BOTH, "gpt-5") == ("two", "gpt-5")
+    assert await fixture.choice(BOTH, "", EMBEDDING) == ("one", "one-embedding")
+
+
+async def test_alias_is_another_name_in_any_case() -> None:
+    fixture = Fixture(aliases={"fast": "two-chat"})
+    assert await fixture.choice(BOTH, "Fast") == ("two", "two-chat")
+
+
+async def test_models_are_those_of_the_caller_with_their_aliases() -> None:
+    fixture = Fixture(aliases={"fast": "two-chat", "sora-2": "a-video"})
+    found = await fixture.catalog.models(Caller((TWO,)))
+    assert {name: model.name for name, model in found.items()} == {
+        "two-chat": "two-chat",
+        "two-embedding": "two-embedding",
+        "fast": "two-chat",
+    }
+    assert (await fixture.catalog.model(BOTH, "FAST")) == found["fast"]
+    assert await fixture.catalog.model(BOTH, "gpt-5") is None
+
+
+async def test_live_list_replaces_the_table() -> None:
+    fixture = Fixture()
+    fixture.one.listed = ["one-new"]
+    assert list(await fixture.catalog.models(Caller((ONE,)))) == ["one-new"]
+    await asyncio.sleep(0)

@@ -1,0 +1,68 @@
+"""A scripted provider of language models: its answers are set by tests, and its calls are recorded."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from providers.contract.accounts import Account
+from providers.contract.errors import ErrorKind, ProviderError
+from providers.contract.language import LanguageKind, LanguageModel, LanguageResponse
+
+Answer = bytes | ProviderError
+
+
+class EmbeddingUpstream:
+    """Takes credentials that begin with `prefix`, and names that begin with its own name."""
+
+    regions: frozenset[str] = frozenset({"north", "south"})
+
+    def __init__(self, name: str = "one", *models: str, prefix: str = "k-") -> None:
+        self.name = name
+        self.prefix = prefix
+        self.models = models or (f"{name}-chat", f"{name}-embedding")
+        self.answers: dict[str, Answer] = {}
+        """By credential; b"{}" for any other."""
+        self.listed: list[str] | None = None
+        self.calls: list[tuple[str, bytes]] = []
+        self.closed = 0
+
+    def account_from(self, credential: str, *, named: bool = False) -> Account | None:
+        return Account(self.name, credential) if credential.startswith(self.prefix) else None
+
+    def language_models(self) -> Sequence[LanguageModel]:
+        return [self._model(name) for name in self.models]
+
+    def language_model(self, name: str) -> LanguageModel | None:
+        if name in self.models:
+            return self._model(name)
+        return self._model(name, unlisted=True) if name.startswith(self.name) else None
+
+    async def discover_language(self, account: Account) -> Sequence[LanguageModel]:
+        if self.listed is None:
+            raise ProviderError(ErrorKind.UPSTREAM_ERROR)
+        return [self._model(name) for name in self.listed]
+
+    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
+        self.calls.append((account.credential, body))
+        answer = self.answers.get(account.credential, b"{}")
+        if isinstance(answer, ProviderError):
+            raise answer
+
+        async def close() -> None:
+            self.closed += 1
+
+        return LanguageResponse(200, {"content-length": str(len(answer))}, answer, _nothing(), close)
+
+    def _model(self, name: str, *, unlisted: bool = False) -> LanguageModel:
+        kind = LanguageKind.EMBEDDING if name.endswith("embedding") else LanguageKind.CHAT
+        return LanguageModel(name, self.name, kind, unlisted)
+
+
+class LanguageUpstream(EmbeddingUpstream):
+    """The same with chat."""
+
+    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
+        return await self.embed(body, account)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece
