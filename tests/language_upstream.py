@@ -64,5 +64,6 @@ class LanguageUpstream(EmbeddingUpstream):
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    pieces: Sequence[bytes] = ()
+    for piece in pieces:
         yield piece

@@ -28,6 +28,9 @@ _Call = Callable[[bytes, Account], Awaitable[LanguageResponse]]
 
 _RETRYABLE = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 
+_RETRY_SECONDS = 1.0
+"""Retry-After where the upstream names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedCall:
@@ -143,7 +146,7 @@ def _gateway_error(error: ProviderError, model: str, account: Account) -> Gatewa
         text,
         upstream_code=error.code,
         detail=error.detail,
-        retry_after=error.retry_after,
+        retry_after=error.retry_after or _RETRY_SECONDS,
         log_fields=fields,
     )
 

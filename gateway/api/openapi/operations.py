@@ -71,8 +71,6 @@ class Operation:
     answers: Mapping[int, ResponseModel | tuple[ResponseModel, ...] | str]
     body: type[BaseModel] | None = None
     body_required: bool = True
-    forms: bool = True
-    """The body may also be a form."""
     parameters: tuple[dict[str, Any], ...] = ()
     error_statuses: tuple[int, ...] = field(default=())
     authorized: bool = True
