@@ -79,9 +79,9 @@ def test_both_languages_have_the_same_code() -> None:
 
 def test_wire_watch_names_existing_files() -> None:
     text = (ROOT / "providers" / "README.md").read_text("utf-8")
-    for path in re.findall(r"`((?:jimeng|dashscope|sandbox)/[\w./]*)`", text):
+    for path in re.findall(r"`((?:jimeng|dashscope|modelscope|sandbox)/[\w./]*)`", text):
         assert (ROOT / "providers" / path).exists(), path
-    for path, names in re.findall(r"`((?:jimeng|dashscope)/[\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text):
+    for path, names in re.findall(r"`((?:jimeng|dashscope|modelscope)/[\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text):
         source = (ROOT / "providers" / path).read_text("utf-8")
         for name in re.findall(r"`(\w+)`", names):
             assert re.search(rf"^(?:class )?{name}\b", source, re.MULTILINE), (path, name)
