@@ -5,24 +5,33 @@ several, to the one that lists the model now, else to the one whose names have t
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, gateway_error
 from providers.contract.accounts import Account
-from providers.contract.language import CanChat, CanEmbed, LanguageKind, LanguageModel, LanguageProvider
+from providers.contract.language import (
+    CanChat,
+    CanEmbed,
+    LanguageKind,
+    LanguageModel,
+    LanguageProvider,
+    LanguageResponse,
+)
 from providers.contract.spec import DefaultLanguageModels
 from providers.registry import LanguageProviders
 
-_SHOWN_NAME = 64
+LanguageCall = Callable[[bytes, Account], Awaitable[LanguageResponse]]
+"""Sends a body with an account; see `CanChat.chat`."""
 
 
 class Choice(NamedTuple):
-    """The provider of a request, and the model's name for it."""
+    """The provider of a request, its call for the kind of request, and the model's name for it."""
 
     provider: LanguageProvider
+    call: LanguageCall
     model: str
 
 
@@ -38,6 +47,7 @@ class LanguageCatalog:
         discovery: Discovery[LanguageModel],
     ) -> None:
         self._registry = registry
+        self._calls = {kind: _calls(registry, kind) for kind in LanguageKind}
         self._aliases = {fold_name(alias): name for alias, name in aliases.items()}
         self._defaults = defaults
         self._discovery = discovery
@@ -47,24 +57,30 @@ class LanguageCatalog:
 
         Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default.
         """
-        usable = [provider for provider in self._providers_of(caller) if _serves(provider, kind)]
+        calls = self._calls[kind]
+        usable = [provider for provider in self._providers_of(caller) if provider.name in calls]
         name = self._aliases.get(fold_name(model), model)
         if not name:
-            return self._default(caller, kind, usable)
+            provider, name = self._default(caller, kind, usable)
+        else:
+            provider = await self._provider_of(caller, usable, name)
+        return Choice(provider, calls[provider.name], name)
+
+    async def _provider_of(self, caller: Caller, usable: Sequence[LanguageProvider], name: str) -> LanguageProvider:
         tables = [one for one in self._registry if (found := one.language_model(name)) and not found.unlisted]
         listed = [provider for provider in usable if provider in tables]
         if listed:
-            return Choice(listed[0], name)
+            return listed[0]
         if tables:
             raise _no_credential(caller, [provider.name for provider in tables])
         if not usable:
             raise _no_credential(caller, [provider.name for provider in self._registry])
         if len(usable) == 1:
-            return Choice(usable[0], name)
+            return usable[0]
         indexes = await asyncio.gather(*(self._live(caller, provider) for provider in usable))
         live = [one for one, found in zip(usable, indexes, strict=True) if found is not None and found.get(name)]
         alike = [provider for provider in usable if provider.language_model(name) is not None]
-        return Choice((live or alike or usable)[0], name)
+        return (live or alike or usable)[0]
 
     async def models(self, caller: Caller) -> dict[str, LanguageModel]:
         """The models that a caller can use now, with their aliases, by name."""
@@ -85,14 +101,16 @@ class LanguageCatalog:
             (model for known, model in models.items() if fold_name(known) == fold_name(name)), None
         )
 
-    def _default(self, caller: Caller, kind: LanguageKind, usable: Sequence[LanguageProvider]) -> Choice:
+    def _default(
+        self, caller: Caller, kind: LanguageKind, usable: Sequence[LanguageProvider]
+    ) -> tuple[LanguageProvider, str]:
         if not usable:
             raise _no_credential(caller, [provider.name for provider in self._registry])
         for provider in usable:
             defaults = self._defaults[provider.name]
             name = defaults.chat if kind is LanguageKind.CHAT else defaults.embedding
             if name:
-                return Choice(provider, name)
+                return provider, name
         raise GatewayError("model_not_found", param="model", values={"model": "-"})
 
     def _providers_of(self, caller: Caller) -> list[LanguageProvider]:
@@ -105,8 +123,11 @@ class LanguageCatalog:
         return await self._discovery.models(provider, account)
 
 
-def _serves(provider: LanguageProvider, kind: LanguageKind) -> bool:
-    return isinstance(provider, CanChat if kind is LanguageKind.CHAT else CanEmbed)
+def _calls(registry: LanguageProviders, kind: LanguageKind) -> dict[str, LanguageCall]:
+    """The call of each provider that has models of a kind."""
+    if kind is LanguageKind.CHAT:
+        return {provider.name: provider.chat for provider in registry if isinstance(provider, CanChat)}
+    return {provider.name: provider.embed for provider in registry if isinstance(provider, CanEmbed)}
 
 
 def _no_credential(caller: Caller, providers: Sequence[str]) -> GatewayError:

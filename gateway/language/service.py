@@ -5,7 +5,6 @@ client's own retry is a call of its own.
 """
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.accounts.callers import Caller
@@ -19,12 +18,10 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider, gateway_error
 from gateway.core.messages import ERRORS
 from gateway.language.body import LanguageBody
-from gateway.language.catalog import Choice, LanguageCatalog
+from gateway.language.catalog import LanguageCall, LanguageCatalog
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.language import CanChat, CanEmbed, LanguageKind, LanguageResponse
-
-_Call = Callable[[bytes, Account], Awaitable[LanguageResponse]]
+from providers.contract.language import LanguageKind, LanguageResponse
 
 _RETRYABLE = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 
@@ -63,7 +60,7 @@ class Language:
         The next account is tried after an error of the account itself, and where only its site lacks the model.
         """
         choice = await self.catalog.choose(caller, kind, body.model)
-        call, model = _call_of(choice, kind), choice.model
+        call, model = choice.call, choice.model
         text = body.with_model(model)
         accounts = caller.accounts_of(choice.provider.name)
         failures: dict[str, ProviderError] = {}
@@ -106,7 +103,7 @@ class Language:
             lease = await self._pool.take(accounts, model, tried.keys(), is_call=True)
         return lease
 
-    async def _send(self, call: _Call, kind: LanguageKind, text: bytes, lease: Lease) -> LanguageResponse:
+    async def _send(self, call: LanguageCall, kind: LanguageKind, text: bytes, lease: Lease) -> LanguageResponse:
         """Send the call with one account, and record the outcome."""
         account, outcome, began = lease.account, "ok", time.perf_counter()
         lease.sending()
@@ -124,15 +121,6 @@ class Language:
             return response
         finally:
             metrics.observe_call(account.provider, kind.value, outcome, time.perf_counter() - began)
-
-
-def _call_of(choice: Choice, kind: LanguageKind) -> _Call:
-    provider = choice.provider
-    if kind is LanguageKind.CHAT and isinstance(provider, CanChat):
-        return provider.chat
-    if kind is LanguageKind.EMBEDDING and isinstance(provider, CanEmbed):
-        return provider.embed
-    raise AssertionError
 
 
 def _gateway_error(error: ProviderError, model: str, account: Account) -> GatewayError:
