@@ -18,6 +18,9 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 _VALUE = re.compile(rb'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|null)', re.DOTALL)
 _BEGIN, _SPACE = re.compile(rb"\s*\{"), re.compile(rb"\s*")
 
+_LONGEST_NAME, _SHOWN_NAME = 200, 64
+"""Characters of a model's name: pauses of a model are kept by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LanguageBody:
@@ -33,11 +36,14 @@ class LanguageBody:
 
 
 def parse_body(text: bytes) -> LanguageBody:
-    """Read a body. Raises GatewayError (400) for one that is not a JSON object in UTF-8, and for an invalid model."""
+    """Read a body. Raises GatewayError: 400 for one that is not a JSON object in UTF-8 and for a model that is no text,
+    404 for a name that is too long."""
     fields = _object(text)
     model = fields.get("model")
     if model is not None and not isinstance(model, str):
         raise GatewayError("invalid_value", ERRORS["model_not_a_text"], param="model")
+    if model and len(model) > _LONGEST_NAME:
+        raise GatewayError("model_not_found", param="model", values={"model": f"{model[:_SHOWN_NAME]}…"})
     return LanguageBody(text, model or "", fields.get("stream") is True)
 
 

@@ -17,7 +17,14 @@ BASE_URLS: dict[str, str] = {
 }
 """Hong Kong's is being retired in favour of hosts of single workspaces."""
 
-COMPATIBLE_URLS: dict[str, str] = {
-    region: url.removesuffix("/api/v1") + "/compatible-mode/v1" for region, url in BASE_URLS.items()
-}
-"""The OpenAI-compatible API of chat and embeddings, on the same hosts."""
+
+def compatible_url(base_url: str) -> str:
+    """The base URL of the OpenAI-compatible API of chat and embeddings, on the host of a base URL of the task API.
+
+    >>> compatible_url("https://dashscope.aliyuncs.com/api/v1")
+    'https://dashscope.aliyuncs.com/compatible-mode/v1'
+    """
+    return base_url.removesuffix("/api/v1") + "/compatible-mode/v1"
+
+
+COMPATIBLE_URLS: dict[str, str] = {region: compatible_url(url) for region, url in BASE_URLS.items()}

@@ -23,7 +23,7 @@ def _create(settings: DashScopeSettings, http: "HttpClient", now: Callable[[], f
     return DashScope(
         http,
         base_url=settings.base_url,
-        language_url=settings.compatible_url,
+        language_url=settings.language_url,
         language_models=(settings.chat_model, settings.embedding_model),
         now=now,
     )

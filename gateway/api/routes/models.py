@@ -1,5 +1,7 @@
 """The models that a caller can use, of videos with their capabilities, and of language."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,9 +12,10 @@ from gateway.api.renderers.model import render_language_model, render_model
 async def models(request: Request) -> Response:
     """GET /v1/models"""
     caller = caller_of(request)
-    videos = (await services(request).tasks.catalog.offer(caller)).cards()
-    languages = await services(request).language.catalog.models(caller)
-    rows = [render_model(name, card) for name, card in videos.items()]
+    offer, languages = await asyncio.gather(
+        services(request).tasks.catalog.offer(caller), services(request).language.catalog.models(caller)
+    )
+    rows = [render_model(name, card) for name, card in offer.cards().items()]
     rows += [render_language_model(name, found) for name, found in languages.items()]
     return json_response({"object": "list", "data": rows})
 

@@ -44,6 +44,12 @@ def test_model_that_is_no_text_is_refused(value: bytes) -> None:
     assert (caught.value.spec.status, caught.value.param) == (400, "model")
 
 
+def test_name_that_is_too_long_is_no_model() -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_body(b'{"model": "%s"}' % (b"x" * 201))
+    assert (caught.value.code, len(caught.value.message("en")) < 200) == ("model_not_found", True)
+
+
 @pytest.mark.parametrize(
     ("text", "replaced"),
     [

@@ -8,6 +8,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.language import LanguageKind
 from providers.dashscope.language import error_of, model_of
 from providers.dashscope.provider import DashScope
+from providers.dashscope.settings import DashScopeSettings
 from providers.openai_compatible import Failure
 from providers.transport.client import HttpClient
 
@@ -75,3 +76,15 @@ async def test_call_goes_to_the_host_of_the_region(language_url: str | None, reg
         with pytest.raises(ProviderError):
             await call(b"{}", account)
     assert seen == [f"{called}/chat/completions", f"{called}/embeddings"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        ({"base_url": "https://abroad/api/v1"}, "https://abroad/compatible-mode/v1"),
+        ({"base_url": "http://h/api/v1", "compatible_url": "http://chat/v1"}, "http://chat/v1"),
+    ],
+)
+def test_chat_goes_to_the_host_of_the_videos_unless_it_has_its_own(settings: dict[str, str], url: str) -> None:
+    assert DashScopeSettings.model_validate(settings).language_url == url
