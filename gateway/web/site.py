@@ -28,7 +28,8 @@ def describe_site(settings: Settings) -> dict[str, Any]:
         "shot": _shot_terms(),
     }
     if sandbox and "upstream" in accepts:
-        site["sample_key"] = ",".join(spec.sandbox.demo.credential for spec in registry.PROVIDERS)
+        demos = [spec.sandbox.demo for spec in registry.PROVIDERS]
+        site["sample_key"] = ",".join(demo.credential for demo in demos if demo is not None)
     return site
 
 

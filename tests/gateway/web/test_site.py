@@ -30,7 +30,8 @@ def test_sample_key_only_with_the_embedded_upstream() -> None:
     with SandboxServer() as upstream:
         sandbox = settings_with(providers=upstream.settings())
         found = describe_site(sandbox)
-        assert found["sandbox"] and len(found["sample_key"].split(",")) == len(registry.PROVIDERS)
+        demos = [spec.sandbox.demo for spec in registry.PROVIDERS if spec.sandbox.demo]
+        assert found["sandbox"] and found["sample_key"].split(",") == [demo.credential for demo in demos]
         managed = settings_with(providers=upstream.settings(), keys=(SecretStr("a:gw-1"),))
         assert "sample_key" not in describe_site(managed)
     real = describe_site(settings_with())

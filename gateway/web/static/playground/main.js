@@ -192,7 +192,7 @@ async function useKey(form) {
   try {
     const { data } = await json("v1/models");
     if (key !== currentKey()) return;
-    form.setModels(data.data);
+    form.setModels(data.data.filter((model) => model.type === "video"));
   } catch (error) {
     return complain(error);
   }
