@@ -1,5 +1,6 @@
 """A scripted provider of language models: its answers are set by tests, and its calls are recorded."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from providers.contract.accounts import Account
@@ -23,6 +24,8 @@ class EmbeddingUpstream:
         self.listed: list[str] | None = None
         self.calls: list[tuple[str, bytes]] = []
         self.closed = 0
+        self.may_answer: asyncio.Event | None = None
+        """Answers wait for it, if there is one."""
 
     def account_from(self, credential: str, *, named: bool = False) -> Account | None:
         return Account(self.name, credential) if credential.startswith(self.prefix) else None
@@ -42,6 +45,8 @@ class EmbeddingUpstream:
 
     async def embed(self, body: bytes, account: Account) -> LanguageResponse:
         self.calls.append((account.credential, body))
+        if self.may_answer is not None:
+            await self.may_answer.wait()
         answer = self.answers.get(account.credential, b"{}")
         if isinstance(answer, ProviderError):
             raise answer
