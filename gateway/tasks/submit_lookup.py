@@ -208,11 +208,12 @@ class SubmitLookup:
         return None
 
     async def _find(self, provider: LookupProvider, key: str, account: Account) -> Submission | None:
-        """One call. Its outcome is reported to the pool, as that of every call that is not charged."""
+        """One call. Its error is reported to the pool, as that of every call that is not charged. An answer is not: the
+        login of an account whose submit has just been refused for it would count as alive again."""
         self._acquire(provider, account)
         sent_at = self._clock.monotonic()
         try:
-            found = await provider.find(key, account)
+            return await provider.find(key, account)
         except ProviderError as error:
             clean(error, account)
             if error.kind is ErrorKind.UNREACHABLE:
@@ -220,8 +221,6 @@ class SubmitLookup:
             elif counts_on_any_call(error):
                 self._pool.record_failure(account, error, "", sent_at=sent_at)
             raise
-        self._pool.record_login(account, sent_at=sent_at)
-        return found
 
     async def find_lost(
         self, provider: LookupProvider, key: str, account: Account, *, lost: ProviderError

@@ -336,7 +336,7 @@ class TestReports:
         await submit(env, "k")
         assert env.pool.status(last).state is state
 
-    async def test_answer_shows_that_the_credential_is_valid_again(self) -> None:
+    async def test_answer_does_not_revive_a_credential_that_a_submit_has_found_expired(self) -> None:
         site = Site()
         env = process(site)
         *_, last = order_of(env, "k")
@@ -344,7 +344,7 @@ class TestReports:
         env.pool.record_failure(last, expired, "", sent_at=env.clock.monotonic())
         env.clock.move(1.0)
         await submit(env, "k")
-        assert env.pool.status(last).state is AccountState.READY
+        assert env.pool.status(last).state is AccountState.EXPIRED
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
