@@ -16,11 +16,13 @@ def test_task_that_vanishes_keeps_its_last_state_on_every_surface(
     client: httpx.Client, session: str, key: str, model: str
 ) -> None:
     headers = bearer(session if model == JIMENG else key)
-    created = client.post("/v1/videos", json={"model": model, "prompt": "x #vanish #seconds=0.6"}, headers=headers)
+    created = client.post("/v1/videos", json={"model": model, "prompt": "x #vanish #seconds=1.6"}, headers=headers)
     id = created.json()["id"]
     time.sleep(0.08)
     assert client.get(f"/v1/videos/{id}", headers=headers).json()["status"] == "queued"
-    time.sleep(0.15)
+    give_up = time.monotonic() + 10
+    while "stale" not in client.get(f"/v1/videos/{id}", headers=headers).json() and time.monotonic() < give_up:
+        time.sleep(0.02)
     for _ in range(10):
         task = client.get(f"/v1/videos/tasks/{id}", headers=headers).json()
         listed = client.get(f"/v1/videos/tasks?ids={id}", headers=headers).json()["data"][0]
