@@ -92,6 +92,10 @@ class NativeEntrance(Protocol):
         """Its paths."""
 
     @property
+    def chinese(self) -> Mapping[str, str]:
+        """The Chinese of the texts of `operations` and their models, by the English, for the documentation."""
+
+    @property
     def error_model(self) -> type[BaseModel]:
         """The form of an error, for the documentation."""
 

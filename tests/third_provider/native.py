@@ -30,6 +30,7 @@ class AcmeEntrance:
     """Submit, poll, list and cancel. Acme takes no files."""
 
     prefix, request_id_field, error_model = "/acme/v0", "trace", AcmeProblem
+    chinese: Mapping[str, str] = {}
     operations = (
         NativeOperation(NativeCall.SUBMIT, "POST", _ROOT, "acmeSubmit", "Submit", AcmeVideo, AcmeVideo),
         NativeOperation(NativeCall.LIST, "GET", _ROOT, "acmeList", "List", AcmeVideo),

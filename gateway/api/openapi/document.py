@@ -1,22 +1,23 @@
-"""The OpenAPI 3.1 document, generated from the validation models and the table of operations."""
+"""The OpenAPI 3.1 document, generated from the validation models and the groups of operations."""
 
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-
-from gateway.api.openapi.operations import ListOf, Operation, ResponseModel, all_operations
+from gateway.api.native_apis import native_apis
+from gateway.api.openapi.components import alternatives, component_schemas, media_types, model_of, reference
+from gateway.api.openapi.examples import example_of
+from gateway.api.openapi.operation import Operation, OperationGroup
+from gateway.api.openapi.operations import all_groups, all_operations
+from gateway.api.openapi.translations import Translator
 from gateway.api.paths import ALIASES
-from gateway.api.schemas.field_schema import FILE_MARK
-from gateway.api.schemas.responses import ErrorBody, TaskEvent
+from gateway.api.schemas.responses import TaskEvent
+from gateway.core.localization import Language
 from providers import registry
 
-_REF = "#/components/schemas/{model}"
-_JSON, _FORM, _URLENCODED = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
-_FORM_SUFFIX = "Form"
-_FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+_JSON, _FORM = "application/json", "multipart/form-data"
+# As a content of its own with the schema of the JSON body, generated clients cannot tell which of the two to send.
+_URLENCODED = "A form without files may also be `application/x-www-form-urlencoded`."
 
 _ERROR_DESCRIPTIONS = {
     400: "A field is invalid: `param` names it, the message lists the allowed values.",
@@ -34,7 +35,6 @@ _ERROR_DESCRIPTIONS = {
     504: "The response to the submit was lost: it may have been charged.",
 }
 
-
 _EVENT_HEADERS = {
     "webhook-id": "The event's id, the same on every attempt.",
     "webhook-timestamp": "The time of the attempt, unix seconds.",
@@ -42,18 +42,22 @@ _EVENT_HEADERS = {
 }
 
 
-def document() -> dict[str, Any]:
-    """The document, ready for JSON."""
-    return _document(registry.titles())
+def document(language: Language = "en") -> dict[str, Any]:
+    """The document, ready for JSON. Names and formats are the same in every language."""
+    return _document(registry.titles(), language)
 
 
 @cache
-def _document(providers: str) -> dict[str, Any]:
-    models = _models()
-    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF, by_alias=True)
+def _document(providers: str, language: Language) -> dict[str, Any]:
+    if language == "zh":
+        further = {english: chinese for api in native_apis() for english, chinese in api.entrance.chinese.items()}
+        translated: dict[str, Any] = Translator(further).document(_document(providers, "en"))
+        return translated
     paths: dict[str, Any] = {}
-    for operation in all_operations():
-        paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
+    groups = all_groups()
+    for group in groups:
+        for operation in group.operations:
+            paths.setdefault(operation.path, {})[operation.method] = _describe(operation, group)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,10 +66,14 @@ def _document(providers: str) -> dict[str, Any]:
             "description": f"One API for {providers}: videos (submit, poll the task id, get the link), chat and "
             "embeddings.",
         },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": group.name, "x-displayName": group.name, "description": group.description} for group in groups
+        ],
         "paths": paths,
         "webhooks": {"taskEnded": {"post": _describe_event()}},
         "components": {
-            "schemas": _with_forms(definitions["$defs"]),
+            "schemas": component_schemas(all_operations()),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -78,69 +86,52 @@ def _document(providers: str) -> dict[str, Any]:
     }
 
 
-def _with_forms(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas, without FILE_MARK, and a form variant of each request body, whose marked fields accept files."""
-    found = dict(schemas)
-    for operation in all_operations():
-        if operation.body is not None and operation.forms:
-            name = operation.body.__name__
-            found[f"{name}{_FORM_SUFFIX}"] = _unmarked(schemas[name], _FILE)
-            found[name] = _unmarked(schemas[name], None)
-    return found
-
-
-def _unmarked(schema: Any, file: dict[str, str] | None) -> Any:
-    if isinstance(schema, list):
-        return [_unmarked(item, file) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {name: _unmarked(value, file) for name, value in schema.items() if name != FILE_MARK}
-    if FILE_MARK in schema and file is not None:
-        plain["anyOf"] = [file, *plain["anyOf"]]
-    return plain
-
-
-def _models() -> list[type[BaseModel]]:
-    found: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody, "TaskEvent": TaskEvent}
-    for operation in all_operations():
-        sent = [_model(kind) for answer in operation.answers.values() for kind in _each(answer)]
-        for model in (operation.body, operation.error, *sent):
-            if model is not None:
-                found[model.__name__] = model
-    return list(found.values())
-
-
-def _describe(operation: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
-    aliases = ALIASES.get(operation.path)
-    if aliases:
+def _describe(operation: Operation, group: OperationGroup) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": operation.id, "tags": [group.name], "summary": operation.summary}
+    notes = [operation.description] if operation.description else []
+    if aliases := ALIASES.get(operation.path):
         paths = ", ".join(f"`{path}`" for path in aliases)
-        described["description"] = f"Other paths of the same operation: {paths}; each also without `/v1`."
+        notes.append(f"Other paths of the same operation: {paths}; each also without `/v1`.")
+    if notes:
+        described["description"] = "\n\n".join(notes)
     if operation.authorized:
         described["security"] = [{"bearer": []}]
     if operation.parameters:
         described["parameters"] = list(operation.parameters)
+    example = example_of(operation.id)
     if operation.body:
-        schema, form = _schema(operation.body), _schema(operation.body, form=True)
-        forms = {_FORM: {"schema": form}, _URLENCODED: {"schema": schema}} if operation.forms else {}
-        content = {_JSON: {"schema": schema}, **forms}
+        content = _content(reference(operation.body), example.request)
         described["requestBody"] = {"required": operation.body_required, "content": content}
+        if operation.forms:
+            content[_FORM] = {"schema": reference(operation.body, form=True)}
+            described["requestBody"]["description"] = _URLENCODED
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        if isinstance(answer, str):
-            responses[str(status)] = {"description": operation.summary, "content": {answer: {}}}
-        else:
-            kinds = _each(answer)
-            text = (_model(kinds[0]).__doc__ or operation.summary).strip().partition("\n")[0]
-            schema = _schema(kinds[0]) if len(kinds) == 1 else {"anyOf": [_schema(kind) for kind in kinds]}
-            responses[str(status)] = {"description": text, "content": {"application/json": {"schema": schema}}}
+        kinds, text = alternatives(answer), operation.summary
+        content = {kind: {"schema": _file_schema(kind)} for kind in media_types(answer)}
+        if kinds:
+            text = (model_of(kinds[0]).__doc__ or text).strip().partition("\n")[0]
+            schema = reference(kinds[0]) if len(kinds) == 1 else {"anyOf": [reference(kind) for kind in kinds]}
+            content |= _content(schema, example.response)
+        responses[str(status)] = {"description": text, "content": content}
     for status in operation.error_statuses:
         responses[str(status)] = {
             "description": _ERROR_DESCRIPTIONS[status],
-            "content": {"application/json": {"schema": _schema(operation.error)}},
+            "content": _content(reference(operation.error), None),
         }
     described["responses"] = responses
     return described
+
+
+def _content(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {_JSON: {"schema": schema} if example is None else {"schema": schema, "example": example}}
+
+
+def _file_schema(kind: str) -> dict[str, Any]:
+    """The schema of a body that has no model."""
+    if kind == _JSON:
+        return {"type": "object"}
+    return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _describe_event() -> dict[str, Any]:
@@ -152,22 +143,6 @@ def _describe_event() -> dict[str, Any]:
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": description}
             for name, description in _EVENT_HEADERS.items()
         ],
-        "requestBody": {"required": True, "content": {_JSON: {"schema": _schema(TaskEvent)}}},
+        "requestBody": {"required": True, "content": _content(reference(TaskEvent), example_of("taskEnded").request)},
         "responses": {"2XX": {"description": "Delivered. Anything else, or nothing within 10 s, is tried again."}},
     }
-
-
-def _each(answer: ResponseModel | tuple[ResponseModel, ...] | str) -> tuple[ResponseModel, ...]:
-    """The models that a response may have."""
-    if isinstance(answer, str):
-        return ()
-    return answer if isinstance(answer, tuple) else (answer,)
-
-
-def _model(answer: ResponseModel) -> type[BaseModel]:
-    return answer.model if isinstance(answer, ListOf) else answer
-
-
-def _schema(answer: ResponseModel, *, form: bool = False) -> dict[str, Any]:
-    reference = {"$ref": _REF.format(model=_model(answer).__name__ + (_FORM_SUFFIX if form else ""))}
-    return {"type": "array", "items": reference} if isinstance(answer, ListOf) else reference

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from gateway.api.admin_auth import require_operator
-from gateway.api.context import json_response, services
+from gateway.api.context import json_response, language_of, services
 from gateway.api.openapi.document import document
 from gateway.api.openapi.page import docs_page
 from gateway.core import metrics
+from gateway.core.localization import choose_language
 
 VERSION = version("video-gateway")
 
@@ -32,8 +33,11 @@ async def openapi(request: Request) -> Response:
 
 
 async def docs(request: Request) -> Response:
-    """GET /docs: the document as a web page."""
-    return HTMLResponse(docs_page(document()))
+    """GET /docs: the document as a web page. `?lang=` chooses its language, else the browser does."""
+    asked = request.query_params.get("lang")
+    language = choose_language(asked, services(request).settings.language) if asked else language_of(request)
+    root = str(request.base_url).rstrip("/")
+    return HTMLResponse(docs_page(document(language), language, root), headers={"vary": "accept-language"})
 
 
 async def prometheus(request: Request) -> Response:

@@ -3,13 +3,39 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from gateway.api.schemas.field_aliases import INPUTS, SCALARS, InputField, names_of
 
 FILE_MARK = "x-takes-file"
 """In the schema of a field: in a form it takes a file as well. The document takes the mark out."""
+REF_TEMPLATE = "#/components/schemas/{model}"
 _EXAMPLE = "https://example.com/cat.png"
-_INPUT: tuple[dict[str, str], ...] = ({"type": "string"}, {"type": "object"})
 _NULL = {"type": "null"}
+
+
+class MediaInput(BaseModel):
+    """A picture, clip or sound as an object around its address."""
+
+    model_config = ConfigDict(extra="allow")
+
+    url: str | None = Field(
+        None, description="An https address or a `data:` URL; as well under `image_url`, `video_url`, `audio_url`."
+    )
+    type: str | None = Field(None, description="What the input is for: `first_frame`, `last_frame`, `reference_image`.")
+
+
+class VideoInput(BaseModel):
+    """The video to work on: one of this gateway by `id`, or another one by `url`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str | None = Field(None, description="The id of a finished video.")
+    url: str | None = Field(None, description="An https address.")
+
+
+OBJECTS: tuple[type[BaseModel], ...] = (MediaInput, VideoInput)
+"""The models that the added schemas refer to."""
 
 
 def show_fields(schema: dict[str, Any]) -> None:
@@ -26,7 +52,9 @@ def show_fields(schema: dict[str, Any]) -> None:
 def show_video(schema: dict[str, Any]) -> None:
     """Add the earlier video to the schema of an edit, an extension and a remix."""
     schema["properties"]["video"] = _input(
-        "`{id}` of a finished video, an https address, or in a form a file. A remix names it in its path.", many=False
+        "`{id}` of a finished video, an https address, or in a form a file. A remix names it in its path.",
+        many=False,
+        object=VideoInput,
     )
 
 
@@ -42,16 +70,16 @@ def _inputs(declared: InputField) -> dict[str, Any]:
     return {declared.name: own} | aliases
 
 
-def _input(description: str, *, many: bool) -> dict[str, Any]:
-    one = [*_INPUT, _NULL]
-    schema: dict[str, Any] = {
-        "anyOf": [{"type": "array", "items": {"anyOf": list(_INPUT), FILE_MARK: True}}, *one] if many else one,
+def _input(description: str, *, many: bool, object: type[BaseModel] = MediaInput) -> dict[str, Any]:
+    one: list[dict[str, Any]] = [{"type": "string"}, {"$ref": REF_TEMPLATE.format(model=object.__name__)}]
+    several = [{"type": "array", "items": {"anyOf": list(one), FILE_MARK: True}}] if many else []
+    return {
+        "anyOf": [*several, *one, _NULL],
         "default": None,
         "description": f"{description} In a form also a file.",
         "examples": [[_EXAMPLE] if many else _EXAMPLE],
         FILE_MARK: True,
     }
-    return schema
 
 
 def _alias_of(name: str, schema: dict[str, Any]) -> dict[str, Any]:

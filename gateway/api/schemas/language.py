@@ -10,11 +10,10 @@ from gateway.api.schemas.responses import ModelObject
 _MODEL = "A name of GET /v1/models, an alias, or another name of the upstream; by default the provider's default."
 
 
-class ChatBody(BaseModel):
+class ChatRequest(BaseModel):
     """OpenAI's chat request. It passes through as it is: further fields are the upstream's own."""
 
     model_config = ConfigDict(
-        title="ChatRequest",
         extra="allow",
         json_schema_extra={
             "examples": [
@@ -28,11 +27,10 @@ class ChatBody(BaseModel):
     stream: bool = Field(False, description="Answer with Server-Sent Events.")
 
 
-class EmbeddingBody(BaseModel):
+class EmbeddingRequest(BaseModel):
     """OpenAI's embedding request. It passes through as it is."""
 
     model_config = ConfigDict(
-        title="EmbeddingRequest",
         extra="allow",
         json_schema_extra={"examples": [{"model": "text-embedding-v4", "input": ["a cat", "a dog"]}]},
     )

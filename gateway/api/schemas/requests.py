@@ -99,13 +99,11 @@ _WEBHOOK_DESCRIPTION = (
 )
 
 
-class GenerationBody(BaseModel):
+class VideoGenerationRequest(BaseModel):
     """A video to make, as JSON or a form. Most fields have other names too; unknown fields that decide nothing are
     ignored with a warning."""
 
-    model_config = ConfigDict(
-        extra="ignore", populate_by_name=True, title="VideoGenerationRequest", json_schema_extra=show_fields
-    )
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, json_schema_extra=show_fields)
 
     model: ModelName | None = Field(
         None, description="A name of GET /v1/models. Absent: the first model the credential can use."
@@ -120,7 +118,9 @@ class GenerationBody(BaseModel):
         None, description="Pixels, 1280x720 or 1280*720: ratio and resolution in one. Also takes one of these alone."
     )
     function_mode: Literal["first_last_frames", "omni_reference"] = Field(
-        "first_last_frames", alias="functionMode", description="What unlabelled images are: frames or references."
+        "first_last_frames",
+        alias="functionMode",
+        description="What unlabelled images are: frames (the default) or references.",
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
@@ -194,10 +194,10 @@ class Generation:
     webhook_url: str | None = None
 
 
-class ReuseBody(BaseModel):
+class VideoReuseRequest(BaseModel):
     """A video to make of another one."""
 
-    model_config = ConfigDict(extra="ignore", title="VideoReuseRequest", json_schema_extra=show_video)
+    model_config = ConfigDict(extra="ignore", json_schema_extra=show_video)
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
@@ -209,12 +209,18 @@ class ReuseBody(BaseModel):
     webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
 
 
-class WebhookTestBody(BaseModel):
+class TokenRequest(BaseModel):
+    """Credentials to check, in place of those of the bearer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "<credential>"}]})
+
+    token: str | None = Field(None, description="One or more credentials, separated by commas.")
+
+
+class WebhookTestRequest(BaseModel):
     """Where to send a sample event."""
 
-    model_config = ConfigDict(
-        title="WebhookTestRequest", json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]})
 
     url: str = Field(min_length=1, description="A URL as `webhook_url` of a submit.")
     secret: Secret | None = Field(
@@ -263,7 +269,7 @@ def parse_generation(body: Mapping[str, Any], unknown: UnknownFields = "check") 
     """Parse a request for a video. Raises GatewayError (400) that names every bad field as the client called it."""
     found = resolve_fields(body, unknown)
     media = found.media()
-    parsed = _validated(GenerationBody, found)
+    parsed = _validated(VideoGenerationRequest, found)
     refuse_problems(found)
     request = parsed.video_request(media, _the_sound(found, media))
     warnings = _warnings(found)
@@ -280,7 +286,7 @@ def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Re
         found.problems.append(FieldProblem(found.names[name], FieldReason.UNKNOWN, hint=_NOT_REUSED))
     if "duration" in found.scalars:
         found.scalars["seconds"], found.names["seconds"] = found.scalars["duration"], found.names["duration"]
-    parsed = _validated(ReuseBody, found)
+    parsed = _validated(VideoReuseRequest, found)
     refuse_problems(found)
     names, warnings = found.names, _warnings(found)
     return Reuse(
@@ -288,10 +294,10 @@ def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Re
     )
 
 
-def parse_webhook_test(body: Mapping[str, Any]) -> WebhookTestBody:
+def parse_webhook_test(body: Mapping[str, Any]) -> WebhookTestRequest:
     """Parse a request for a sample event. Raises GatewayError (400)."""
     try:
-        return WebhookTestBody.model_validate(body)
+        return WebhookTestRequest.model_validate(body)
     except ValidationError as error:
         # Without values: one may be a secret.
         raise invalid([replace(problem, value="") for problem in _problems(error, {})]) from None

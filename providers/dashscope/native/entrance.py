@@ -7,7 +7,10 @@ A policy of the object store covers a folder with all that is below it.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from typing import Any
+
+import orjson
 
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -38,6 +41,9 @@ _MIXED = LocalizedText(
 )
 
 
+_CHINESE: dict[str, str] = orjson.loads(files("providers.dashscope.native").joinpath("chinese.json").read_bytes())
+
+
 class DashScopeEntrance:
     """The entrance below `/api/v1`."""
 
@@ -45,6 +51,7 @@ class DashScopeEntrance:
     request_id_field = "request_id"
     operations = OPERATIONS
     error_model = DashScopeError
+    chinese = _CHINESE
 
     def read_submit(
         self, path: str, headers: Mapping[str, str], body: bytes, fields: Mapping[str, Any], *, managed: bool

@@ -194,3 +194,13 @@ async def until(page: Page, expression: str) -> None:
     forbids."""
     check = f"done => {{ const check = () => (({expression}) ? done() : requestAnimationFrame(check)); check(); }}"
     await asyncio.wait_for(page.evaluate(f"new Promise({check})"), TIMEOUT_MS / 1000)
+
+
+async def violations(page: Page, axe: str) -> list[str]:
+    """What axe-core finds in a page, once its transitions are over."""
+    await page.evaluate(axe)
+    await page.evaluate(
+        "document.getAnimations().forEach((one) => one.effect.getTiming().iterations === Infinity || one.finish())"
+    )
+    found: dict[str, Any] = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{rule['id']}: {[node['html'][:120] for node in rule['nodes']]}" for rule in found["violations"]]

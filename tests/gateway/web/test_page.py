@@ -2,28 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Page
 
 from providers.sandbox.server import SandboxServer
-from tests.gateway.web.conftest import OpenPage, SlowGateway, card_in, choose_model, new_key, submit, until
+from tests.gateway.web.conftest import OpenPage, SlowGateway, card_in, choose_model, new_key, submit, until, violations
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PICTURES = Path("providers/sandbox/pictures").absolute()
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 FOLDS = ("Describe the shot", "Advanced", "Show as code")
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    await page.evaluate(axe)
-    await page.evaluate(
-        "document.getAnimations().forEach((one) => one.effect.getTiming().iterations === Infinity || one.finish())"
-    )
-    found: dict[str, Any] = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [f"{rule['id']}: {[node['html'][:120] for node in rule['nodes']]}" for rule in found["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
