@@ -29,7 +29,7 @@ OpenPage = Callable[..., AbstractAsyncContextManager[Page]]
 """`open_page(key=…, language=…)`: a page of the playground with what it has to keep clean, checked at the end."""
 
 TIMEOUT_MS = 30_000
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # As root there is no sandbox of processes, and containers have little shared memory.
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
 
