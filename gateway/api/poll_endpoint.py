@@ -76,15 +76,16 @@ async def answer_poll(
 
 
 def _seconds_to_wait(query: bytes) -> float:
-    """The seconds of `?wait=N`, at most MAX_WAIT_SECONDS; 0 without one. Raises GatewayError where it is no number."""
+    """The seconds of `?wait=N`, at most MAX_WAIT_SECONDS; 0 without one. Raises GatewayError where it is no number
+    or negative."""
     value = parse_qs(query.decode("latin-1")).get("wait", ["0"])[-1]
     try:
         seconds = float(value)
     except ValueError:
         seconds = math.nan
-    if math.isnan(seconds):
+    if math.isnan(seconds) or seconds < 0:
         raise gateway_error("invalid_wait", param="wait", limit=MAX_WAIT_SECONDS)
-    return min(max(seconds, 0.0), MAX_WAIT_SECONDS)
+    return min(seconds, MAX_WAIT_SECONDS)
 
 
 def read_headers(scope: Scope) -> dict[bytes, bytes]:

@@ -5,6 +5,12 @@ import binascii
 
 PREFIX = "whsec_"
 _MIN_BYTES, _MAX_BYTES = 24, 64
+_CHARACTER = "[A-Za-z0-9+/]"
+PATTERN = (
+    f"^{PREFIX}(?:{_CHARACTER}{{4}}){{8,20}}"
+    f"(?:{_CHARACTER}{{2}}==|{_CHARACTER}{{3}}=|{_CHARACTER}{{4}}(?:{_CHARACTER}{{2}}==)?)?$"
+)
+"""What `is_secret` takes, as a regular expression for JSON schema."""
 
 
 def encode_secret(key: bytes) -> str:

@@ -332,13 +332,13 @@ class TestWait:
             answer = await client.get(f"/v1/videos/{id}?wait=60")
         assert answer.json()["status"] == "completed"
 
-    @pytest.mark.parametrize("wait", ["x", "nan", "1,5", "5s"])
+    @pytest.mark.parametrize("wait", ["-5", "x", "nan", "1,5", "5s"])
     async def test_invalid_wait_is_an_error_at_its_field(self, client: httpx.AsyncClient, wait: str) -> None:
         id = await submit(client, "a cat #pending")
         answer = await client.get(f"/v1/videos/tasks/{id}?wait={wait}")
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "wait")
 
-    @pytest.mark.parametrize("wait", ["0", "-5", ""])
+    @pytest.mark.parametrize("wait", ["0", ""])
     async def test_no_time_to_wait_is_a_poll(self, client: httpx.AsyncClient, wait: str) -> None:
         id = await submit(client, "a cat #pending")
         async with asyncio.timeout(2):

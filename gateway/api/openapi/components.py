@@ -90,9 +90,10 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _marked_as_files(schema: dict[str, Any], title: str) -> dict[str, Any]:
-    """The form variant of a request body, whose marked fields accept files."""
-    form: dict[str, Any] = _unmarked(schema, _FILE)
-    return {**_as_sent(form), "title": f"{title}{_FORM_SUFFIX}"}
+    """The form variant of a request body, whose marked fields accept files. Forms have no null."""
+    form = _as_sent(_unmarked(schema, _FILE))
+    properties = {name: _without_null(field) for name, field in form["properties"].items()}
+    return {**form, "properties": properties, "title": f"{title}{_FORM_SUFFIX}"}
 
 
 def _as_sent(schema: dict[str, Any]) -> dict[str, Any]:

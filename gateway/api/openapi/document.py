@@ -15,7 +15,7 @@ from gateway.api.schemas.responses import TaskEvent
 from gateway.core.localization import Language
 from providers import registry
 
-_JSON, _FORM = "application/json", "multipart/form-data"
+_JSON, _FORM, _EVENTS = "application/json", "multipart/form-data", "text/event-stream"
 # As a content of its own with the schema of the JSON body, generated clients cannot tell which of the two to send.
 _URLENCODED = "A form without files may also be `application/x-www-form-urlencoded`."
 
@@ -108,12 +108,17 @@ def _describe(operation: Operation, group: OperationGroup) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         kinds, text = alternatives(answer), operation.summary
-        content = {kind: {"schema": _file_schema(kind)} for kind in media_types(answer)}
+        content = {kind: _file_schema(kind) for kind in media_types(answer)}
         if kinds:
             text = (model_of(kinds[0]).__doc__ or text).strip().partition("\n")[0]
             schema = reference(kinds[0]) if len(kinds) == 1 else {"anyOf": [reference(kind) for kind in kinds]}
             content |= _content(schema, example.response)
         responses[str(status)] = {"description": text, "content": content}
+        if operation.links:
+            responses[str(status)]["links"] = {
+                target: {"operationId": target, "parameters": {"id": f"$response.body#{pointer}"}}
+                for target, pointer in operation.links.items()
+            }
     for status in operation.error_statuses:
         responses[str(status)] = {
             "description": _ERROR_DESCRIPTIONS[status],
@@ -128,10 +133,12 @@ def _content(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 def _file_schema(kind: str) -> dict[str, Any]:
-    """The schema of a body that has no model."""
+    """The content of a body that has no model. The schema of events would be that of each of them."""
+    if kind == _EVENTS:
+        return {}
     if kind == _JSON:
-        return {"type": "object"}
-    return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
+        return {"schema": {"type": "object"}}
+    return {"schema": {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}}
 
 
 def _describe_event() -> dict[str, Any]:

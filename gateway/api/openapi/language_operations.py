@@ -17,7 +17,7 @@ CHAT = OperationGroup(
             "/v1/chat/completions",
             "createChatCompletion",
             "Send a chat request to a language model; with `stream` its chunks are relayed as they arrive",
-            {200: language.ChatCompletion},
+            {200: (language.ChatCompletion, "text/event-stream")},
             body=language.ChatRequest,
             forms=False,
             parameters=(LANGUAGE,),

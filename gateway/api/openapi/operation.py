@@ -1,7 +1,7 @@
 """An operation of the API as the OpenAPI document describes it, and the parameters that operations share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,7 +26,7 @@ class Operation:
     """An operation: its parameters, request body, responses and error statuses.
 
     `answers` has the response by status. `forms` is False for a body that is JSON only. `error` is the form of an
-    error.
+    error. `links` are the operations that take the id in the response, each with its JSON pointer.
     """
 
     method: str
@@ -42,6 +42,7 @@ class Operation:
     forms: bool = True
     error: type[BaseModel] = ErrorBody
     description: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class OperationGroup:
     operations: tuple[Operation, ...]
 
 
-def path_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    shown = {"type": "string", **schema}
+def path_parameter(name: str, description: str) -> dict[str, Any]:
+    shown = {"type": "string"}
     return {"name": name, "in": "path", "required": True, "schema": shown, "description": description}
 
 
@@ -66,14 +67,14 @@ def query(name: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": {"type": "string", **schema}, "description": description}
 
 
-TASK_ID = path_parameter("id", "A task id, as returned by a submit.", maxLength=160)
+TASK_ID = path_parameter("id", "A task id, as returned by a submit.")
 ACCOUNT = path_parameter("name", "An account's name or tag, as listed by GET /v1/accounts.")
 NO_CACHE = header("Cache-Control", "`no-cache` forces a query of the upstream.")
 LANGUAGE = header("Accept-Language", "`zh` or `en`: the language of messages.")
 WAIT = query(
     "wait",
     "Seconds, at most 100: answer after the next change of the task, else after this time.",
-    type="integer",
+    type="number",
     minimum=0,
 )
 TOKEN = query("token", "The bearer, for `EventSource`, which cannot set a header.")

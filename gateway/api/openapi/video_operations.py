@@ -20,6 +20,9 @@ _EVENTS = (
     "`unauthorized`."
 )
 
+_OF_A_TASK = dict.fromkeys(("getTask", "cancelTask", "watchTask"), "/task_id")
+_OF_A_VIDEO = dict.fromkeys(("retrieveVideo", "deleteVideo", "watchVideo", "downloadVideo", "remixVideo"), "/id")
+
 GENERATIONS = OperationGroup(
     "Videos",
     "Submit a video, get a task id at once, poll it or watch its events.",
@@ -33,6 +36,7 @@ GENERATIONS = OperationGroup(
             body=requests.VideoGenerationRequest,
             parameters=(PREFER, IDEMPOTENCY_KEY, LANGUAGE),
             error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
+            links=_OF_A_TASK,
         ),
         Operation(
             "get",
@@ -92,6 +96,7 @@ OPENAI_VIDEOS = OperationGroup(
             body=requests.VideoGenerationRequest,
             parameters=(IDEMPOTENCY_KEY, LANGUAGE),
             error_statuses=(400, 401, 403, 404, 409, 413, 429, 502, 503, 504),
+            links=_OF_A_VIDEO,
         ),
         Operation(
             "get",
@@ -152,7 +157,7 @@ OPENAI_VIDEOS = OperationGroup(
             "remixVideo",
             "Submit a new prompt for a video: with its model, and with it as reference if the model supports that",
             {200: responses.VideoObject},
-            body=requests.VideoReuseRequest,
+            body=requests.VideoRemixRequest,
             parameters=(TASK_ID, IDEMPOTENCY_KEY, LANGUAGE),
             error_statuses=(400, 401, 403, 404, 409, 413, 429, 501, 502, 503, 504),
         ),

@@ -16,8 +16,9 @@ from gateway.api.admin_auth import has_admin_key
 from gateway.api.context import caller_of, forces_refresh, json_response, language_of, services
 from gateway.api.renderers.account import render_points
 from gateway.api.schemas.body_parser import read_object
-from gateway.core.errors import GatewayError, gateway_error
+from gateway.core.errors import GatewayError, gateway_error, invalid
 from providers.contract.accounts import Account, Credits
+from providers.contract.errors import FieldProblem, FieldReason
 from providers.registry import credential_hints
 
 T = TypeVar("T")
@@ -80,7 +81,12 @@ async def _credentials_of_body(request: Request) -> Sequence[Account | None]:
         return ()
     async with read_object(request, MAX_BODY_BYTES, files=False) as fields:
         token = fields.get("token")
-    if not isinstance(token, str) or not token.strip():
+    if token is None or token == "":
+        return ()
+    if not isinstance(token, str):
+        # Without the value: it may hold a credential.
+        raise invalid([FieldProblem("token", FieldReason.NOT_ALLOWED, ("<credential>,<credential>",))])
+    if not token.strip():
         return ()
     return _credentials_of(services(request).callers.identify(f"Bearer {token}"))
 

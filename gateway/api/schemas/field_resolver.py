@@ -19,6 +19,7 @@ from gateway.api.schemas.field_values import (
     TIER,
     comparable,
     is_blank,
+    is_empty,
     is_random_seed,
     is_read_of_metadata,
     object_of,
@@ -174,6 +175,8 @@ class _Resolver:
                 self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, hint=_TOO_MANY))
             return
         declared = field_of(name)
+        if not text and is_empty(value) and not (isinstance(declared, ScalarField) and declared.name not in _OBJECTS):
+            return
         if declared is None:
             self._add_other(name, value, path, container)
         elif isinstance(declared, InputField):
@@ -300,7 +303,7 @@ class _Resolver:
         """`metadata` holds labels of the client's own, and with some clients fields of the request."""
         for name, value in labels.items():
             own_path, declared = f"{path}.{name}", field_of(name)
-            if is_blank(value):
+            if is_blank(value) or is_empty(value):
                 continue
             if is_one_of(name, aliases.CONTAINERS) and (inner := object_of(value)) is not None:
                 for key, item in inner.items():
@@ -353,6 +356,7 @@ class _Resolver:
         self._found.problems.append(FieldProblem(path[:_SHOWN_NAME], FieldReason.UNKNOWN, nearest, hint=hint))
 
 
+_OBJECTS = frozenset({"provider_options"})
 _SWITCHES = frozenset({"audio", "watermark", "prompt_extend"})
 _SHAPES = frozenset({"size", "ratio", "resolution"})
 _SIDES = ("width", "height")

@@ -50,12 +50,14 @@ def show_fields(schema: dict[str, Any]) -> None:
 
 
 def show_video(schema: dict[str, Any]) -> None:
-    """Add the earlier video to the schema of an edit, an extension and a remix."""
+    """Add the earlier video to the schema of an edit and an extension."""
     schema["properties"]["video"] = _input(
-        "`{id}` of a finished video, an https address, or in a form a file. A remix names it in its path.",
+        "`{id}` of a finished video, an https address, or in a form a file.",
         many=False,
         object=VideoInput,
     )
+    schema["properties"]["video"]["anyOf"].remove(_NULL)
+    schema["required"].append("video")
 
 
 def _inputs(declared: InputField) -> dict[str, Any]:

@@ -21,7 +21,12 @@ def is_blank(value: Any) -> bool:
     """Forms send an empty text, and some clients null, for a field that was left empty."""
     if isinstance(value, str):
         return not value or value.isspace()
-    return value is None or value == [] or value == {}
+    return value is None
+
+
+def is_empty(value: Any) -> bool:
+    """True for a list or an object without elements."""
+    return isinstance(value, list | dict) and not value
 
 
 def json_of(value: Any) -> Any:

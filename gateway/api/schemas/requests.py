@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.api.schemas import shot_prompt
@@ -14,7 +14,7 @@ from gateway.api.schemas.field_schema import show_fields, show_video
 from gateway.api.schemas.media_fields import InputError, holds_inputs, is_address, read_inputs, shown_value
 from gateway.core.errors import GatewayError, invalid
 from gateway.core.messages import ERRORS
-from gateway.core.webhook_secrets import PREFIX, is_secret
+from gateway.core.webhook_secrets import PATTERN, PREFIX, is_secret
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.order import Derivation
 from providers.contract.errors import FieldProblem, FieldReason
@@ -84,10 +84,17 @@ def _webhook_secret(value: str) -> str:
 
 
 Text = str | None
-Secret = Annotated[str, AfterValidator(_webhook_secret)]
+Secret = Annotated[
+    str,
+    AfterValidator(_webhook_secret),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),
+]
 WebhookUrl = Annotated[str, AfterValidator(_stripped)] | None
-Number = Annotated[int, BeforeValidator(_no_switch)]
-Whole = Annotated[Number, Field(ge=-1), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))] | None
+# Limits stand before validators: after one they would not be known to JSON schema.
+Whole = (
+    Annotated[int, Field(ge=-1), BeforeValidator(_no_switch), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))]
+    | None
+)
 Switch = bool | None
 Resolution = Annotated[str, AfterValidator(_resolution)]
 ModelName = Annotated[str, AfterValidator(_fits_an_id)]
@@ -124,7 +131,7 @@ class VideoGenerationRequest(BaseModel):
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[Number, Field(ge=0, le=_MAX_SEED)] | None = Field(
+    seed: Annotated[int, Field(ge=0, le=_MAX_SEED), BeforeValidator(_no_switch)] | None = Field(
         None, description="The same seed and request give a similar video."
     )
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
@@ -201,12 +208,18 @@ class VideoReuseRequest(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
-    duration: Annotated[Number, Field(ge=1, le=60)] | None = Field(
+    duration: Annotated[int, Field(ge=1, le=60), BeforeValidator(_no_switch)] | None = Field(
         None,
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",
     )
     webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
+
+
+class VideoRemixRequest(VideoReuseRequest):
+    """A video to make of the one in the path."""
+
+    model_config = ConfigDict(json_schema_extra=None)
 
 
 class TokenRequest(BaseModel):
@@ -316,7 +329,9 @@ def _earlier_video(found: ResolvedFields) -> tuple[str | None, Media | None]:
     clips: list[Media] = []
     for declared, path, value in found.inputs:
         given = value.get("id") if isinstance(value, dict) else value
-        if declared.kind is not MediaKind.VIDEO:
+        if isinstance(value, dict) and given is not None and not isinstance(given, str):
+            found.problems.append(FieldProblem(f"{path}.id", FieldReason.NOT_ALLOWED, ("video_…",), shown_value(given)))
+        elif declared.kind is not MediaKind.VIDEO:
             found.problems.append(FieldProblem(path, FieldReason.UNKNOWN, ("video",), hint=_NOT_REUSED))
         elif isinstance(given, str) and not is_address(given.strip()):
             ids.add(given.strip())

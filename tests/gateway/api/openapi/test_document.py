@@ -11,7 +11,7 @@ from gateway.api.openapi.document import document
 from gateway.api.openapi.operations import all_operations
 from gateway.app import all_routes
 from gateway.core.errors import ERROR_SPECS
-from gateway.core.webhook_secrets import encode_secret
+from gateway.core.webhook_secrets import PATTERN, encode_secret, is_secret
 from gateway.live.webhooks.events import make_event, signed_headers
 from providers.contract.tasks import Phase
 
@@ -136,3 +136,32 @@ def test_parameters_of_lists_have_the_types_and_values_that_they_take() -> None:
     parameters = {row["name"]: row["schema"] for row in document()["paths"]["/v1/videos"]["get"]["parameters"]}
     assert parameters["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     assert parameters["order"] == {"type": "string", "enum": ["asc", "desc"], "default": "desc"}
+
+
+def test_limits_of_numbers_have_the_words_of_json_schema() -> None:
+    schema = document()["components"]["schemas"]["VideoReuseRequest"]["properties"]["seconds"]
+    assert {"type": "integer", "minimum": 1, "maximum": 60} in schema["anyOf"]
+    assert not {"ge", "le", "gt", "lt"} & set(json.dumps(document()).replace('"', " ").split())
+
+
+def test_form_has_no_null() -> None:
+    for name, schema in schemas():
+        if name.endswith("Form"):
+            for field, described in schema["properties"].items():
+                assert {"type": "null"} not in described.get("anyOf", ()), (name, field)
+
+
+def test_links_lead_to_operations_that_take_an_id() -> None:
+    operations = {row["operationId"]: row for path in document()["paths"].values() for row in path.values()}
+    links = (
+        operations["submitVideo"]["responses"]["200"]["links"] | operations["createVideo"]["responses"]["200"]["links"]
+    )
+    assert {"getTask", "retrieveVideo", "downloadVideo"} <= set(links)
+    for link in links.values():
+        assert operations[link["operationId"]]["parameters"][0]["name"] == "id"
+
+
+@pytest.mark.parametrize("length", range(20, 70))
+def test_pattern_of_a_webhook_secret_is_what_is_taken(length: int) -> None:
+    secret = encode_secret(b"k" * length)
+    assert (re.search(PATTERN, secret) is not None) == is_secret(secret)

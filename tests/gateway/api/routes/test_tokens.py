@@ -20,9 +20,16 @@ async def test_body_takes_precedence_over_the_bearer(api: Api) -> None:
     assert (await api.post("/token/check", {"token": "sk-dead"})).json() == {"live": False}
 
 
-@pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": 3}, {"other": "sk-dead"}])
+@pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": None}, {"other": "sk-dead"}])
 async def test_body_without_a_token_uses_the_bearer(api: Api, body: object) -> None:
     assert (await api.post("/token/check", body)).json() == {"live": True}
+
+
+@pytest.mark.parametrize("token", [3, ["sk-dead"], {"value": "sk-dead"}, True])
+async def test_token_that_is_no_text_is_refused_without_showing_it(api: Api, token: object) -> None:
+    answer = await api.post("/token/check", {"token": token})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "token")
+    assert "sk-dead" not in answer.text
 
 
 async def test_points_have_the_fields_of_existing_clients(api: Api) -> None:

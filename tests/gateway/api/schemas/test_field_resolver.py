@@ -446,3 +446,25 @@ def test_two_pictures_under_names_of_one_single_field_are_a_conflict(names: tupl
 def test_json_texts_in_metadata_are_inputs_as_well(value: str) -> None:
     assert len(parse_generation({"prompt": "p", "metadata": {"images": value}}).request.media) == 1
     assert refused({"zq": [value]}).param == "zq"
+
+
+# --- empty values -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [[], {}])
+@pytest.mark.parametrize("name", ["model", "prompt", "duration", "seed", "size", "webhook_url", "negative_prompt"])
+def test_empty_list_or_object_is_no_value_of_a_text_or_a_number(name: str, value: Any) -> None:
+    assert refused({name: value}).param == name
+
+
+@pytest.mark.parametrize("name", ["images", "image_url", "provider_options", "metadata", "something_else"])
+def test_empty_list_or_object_stands_for_nothing_where_one_is_possible(name: str) -> None:
+    parsed = parse_generation({"prompt": "p", name: {} if name in ("provider_options", "metadata") else []})
+    assert (parsed.request.media, parsed.request.options) == ((), {})
+
+
+@pytest.mark.parametrize("id", [{}, [], 5, True])
+def test_id_of_an_earlier_video_is_text(id: Any) -> None:
+    with pytest.raises(GatewayError) as caught:
+        parse_reuse({"prompt": "p", "video": {"id": id, "url": URL}})
+    assert caught.value.param == "video.id"
