@@ -125,7 +125,15 @@ def build_process_state(
             on_result=on_copy,
         )
         interval = settings.video_poll_interval / 1000
-        archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
+        archiver = TaskArchiver(
+            archive,
+            poller,
+            clock,
+            background,
+            follow=settings.archive.follow,
+            interval=interval,
+            root_path=settings.root_path,
+        )
     watches = Watches(clock, background)
     poller.on_observed = watches.on_observed
     return ProcessState(
