@@ -122,6 +122,7 @@ ROUTES = [
     Route("/metrics", operations.prometheus, methods=["GET"]),
     Route("/openapi.json", operations.openapi, methods=["GET"]),
     Route("/docs", operations.docs, methods=["GET"]),
+    Route("/", web.home, methods=["GET"], include_in_schema=False),
     Route("/playground", web.playground, methods=["GET"]),
     Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),

@@ -122,11 +122,15 @@ def link_to(scope: Scope, path: str) -> str:
 
 
 def check_root_path(root_path: str, routes: Iterable[BaseRoute]) -> None:
-    """Raises SettingsError for a path prefix that is the beginning of a path of ours: requests would be ambiguous."""
-    prefix = f"{root_path}/"
+    """Raises SettingsError for a path prefix that is the beginning of a path of ours: requests would be ambiguous.
+
+    Aliases do not count: with /video only the alias /video/generations is lost, and only where a proxy takes the prefix
+    off. It is also served as /v1/video/generations.
+    """
+    aliases = tuple(path for main in ALIASES for path in all_paths(main))
     for route in routes:
         path = getattr(route, "path", "")
-        if root_path and f"{path}/".startswith(prefix):
+        if root_path and f"{path}/".startswith(f"{root_path}/") and not path.startswith(aliases):
             raise SettingsError(
                 f"root_path: {root_path} is the beginning of the gateway's own path {path}: use another"
             )

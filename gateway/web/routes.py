@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.api.context import json_response, services
+from gateway.api.context import json_response, language_of, services
 from gateway.web.assets import Asset, load_assets
+from gateway.web.home import describe_home, home_page
 from gateway.web.site import describe_site
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -35,6 +36,15 @@ _PAGE_HEADERS = {
 }
 _REVALIDATED = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
+
+
+async def home(request: Request) -> Response:
+    """GET /: a page for browsers, which accept HTML by name, and JSON for programs."""
+    root_path: str = request.scope.get("root_path", "")
+    headers = {"vary": "accept, accept-language", "cache-control": _REVALIDATED}
+    if "text/html" not in request.headers.get("accept", "").lower():
+        return json_response(describe_home(root_path), headers=headers)
+    return HTMLResponse(home_page(language_of(request), root_path), headers=_PAGE_HEADERS | headers)
 
 
 async def playground(request: Request) -> Response:

@@ -29,7 +29,7 @@ async def ping(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """GET /openapi.json"""
-    return json_response(document())
+    return json_response(document() | {"servers": [{"url": request.scope.get("root_path") or "/"}]})
 
 
 async def docs(request: Request) -> Response:
