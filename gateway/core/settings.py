@@ -286,8 +286,10 @@ class Settings(BaseSettings):
     )
 
     language: Literal["zh", "en"] = Field("zh", description="Language of messages, if the client names none.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of the log lines: debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines: text or json.")
 
     cors_origins: Names = Field(
         ("*",), description="Origins of web pages that may call (CORS); empty: none. No cookie is used."
