@@ -58,7 +58,7 @@ def nginx(folder: Path, gateways: tuple[str, str], prefix: str) -> Iterator[Runn
     samples = DEPLOY / "nginx"
     upstream = dict(zip(("127.0.0.1:5100", "127.0.0.1:5101"), gateways, strict=True))
     (folder / "upstream.conf").write_text(changed((samples / "upstream.conf").read_text("utf-8"), upstream))
-    site = {"listen 80;": f"listen 127.0.0.1:{port};", "/var/log/nginx/video-gateway.log": str(log)}
+    site = {"listen 80;": f"listen 127.0.0.1:{port};", "/var/log/nginx/access.log": str(log)}
     if prefix:
         site["    location / {"] = f"    location {prefix}/ {{"
     (folder / "video-gateway.conf").write_text(changed((samples / "video-gateway.conf").read_text("utf-8"), site))
