@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deploy.paths import DEPLOY, program
+from tests.deploy.paths import DEPLOY
+from tests.deploy.programs import program
 from tests.environment import bare
 
 NGINX_MAIN = """

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
@@ -17,11 +18,11 @@ from gateway.accounts.health import AccountState
 from gateway.app import all_routes, create_app
 from gateway.archive.copier import Outcome
 from gateway.cli.server.background import BackgroundServer
-from gateway.core import metrics
 from providers.contract.errors import ErrorKind
 from providers.sandbox.server import SandboxServer
 from tests.deploy.monitoring import ALERTS, JOB, Query, alert_queries, alert_rules, dashboard, dashboard_queries
-from tests.deploy.paths import DEPLOY, program
+from tests.deploy.paths import DEPLOY
+from tests.deploy.programs import program
 from tests.deploy.reverse_proxies import free_port
 from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for
 
@@ -69,7 +70,7 @@ def exposed(gateway: str) -> dict[str, set[str]]:
     text = httpx.get(f"{gateway}/metrics", headers=bearer(ADMIN_KEY)).text
     found: dict[str, set[str]] = {"up": set()}
     for family in text_string_to_metric_families(text):
-        own = getattr(metrics.REGISTRY._names_to_collectors.get(family.name), "_labelnames", ())
+        own = getattr(REGISTRY._names_to_collectors.get(family.name), "_labelnames", ())
         endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
         for ending in endings:
             found.setdefault(family.name + ending, set()).update(own, {"le"} if ending == "_bucket" else ())

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from gateway.cli.server.serve import GRACE_SECONDS
-from tests.deploy.paths import DEPLOY, program
+from tests.deploy.paths import DEPLOY
+from tests.deploy.programs import program
 from tests.process import running
 
 UNIT = DEPLOY / "systemd" / "video-gateway@.service"
@@ -19,7 +20,8 @@ MAX_EXPOSURE = 2.0
 
 
 def setting(name: str) -> str:
-    return re.findall(rf"^{name}=(.*)$", TEXT, re.MULTILINE)[-1]
+    found: list[str] = re.findall(rf"^{name}=(.*)$", TEXT, re.MULTILINE)
+    return found[-1]
 
 
 @pytest.fixture
