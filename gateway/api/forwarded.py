@@ -40,11 +40,13 @@ class ForwardedHeaders:
         if not is_trusted:
             await self._app(scope, receive, send)
             return
-        host = next((value for name, value in reversed(scope["headers"]) if name == _FORWARDED_HOST), b"")
-        # Of several proxies the first writes what its client asked for, the others add theirs.
-        host = host.partition(b",")[0].strip()
-        if host:
-            scope["headers"] = [(_HOST, host), *(header for header in scope["headers"] if header[0] != _HOST)]
+        for name, value in scope["headers"]:
+            if name == _FORWARDED_HOST:
+                # Of several proxies the first writes what its client asked for, the others add theirs.
+                host = value.partition(b",")[0].strip()
+                if host:
+                    scope["headers"] = [(_HOST, host), *(one for one in scope["headers"] if one[0] != _HOST)]
+                break
         await self._behind_proxy(scope, receive, send)  # type: ignore[arg-type]
 
     def _read_peer_uncached(self, host: str) -> tuple[str, bool]:
