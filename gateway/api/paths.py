@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -119,6 +120,14 @@ class NormalizePath:
 def link_to(scope: Scope, path: str) -> str:
     """A link to a path of ours, without scheme and host: right under every name that the gateway has."""
     return f"{scope.get('root_path', '')}{path}"
+
+
+def redirect_of_page(scope: Scope) -> Response | None:
+    """The redirect for a page whose path has a slash at its end, None for one without: its links are relative to the
+    path without a slash, so that they work behind a proxy that adds a prefix."""
+    if not scope.get("raw_path", b"").endswith(b"/"):
+        return None
+    return RedirectResponse(f"../{scope['path'].rpartition('/')[2]}", 308)
 
 
 def check_root_path(root_path: str, routes: Iterable[BaseRoute]) -> None:

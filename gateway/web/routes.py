@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from gateway.api.context import json_response, language_of, services
+from gateway.api.paths import redirect_of_page
 from gateway.web.assets import Asset, load_assets
 from gateway.web.home import describe_home, home_page
 from gateway.web.site import describe_site
@@ -49,10 +50,8 @@ async def home(request: Request) -> Response:
 
 async def playground(request: Request) -> Response:
     """GET /playground"""
-    # The page loads its files relative to itself, so that it works behind a proxy that adds a prefix.
-    if request.scope.get("raw_path", b"").endswith(b"/"):
-        return RedirectResponse("../playground", 308)
-    return _respond(request, load_assets().files["playground.html"], _PAGE_HEADERS | {"cache-control": _REVALIDATED})
+    headers = _PAGE_HEADERS | {"cache-control": _REVALIDATED}
+    return redirect_of_page(request.scope) or _respond(request, load_assets().files["playground.html"], headers)
 
 
 async def site(request: Request) -> Response:

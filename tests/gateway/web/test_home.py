@@ -71,3 +71,14 @@ def test_page_has_a_strict_policy_and_no_inline_code(client: TestClient) -> None
 def test_health_checks_of_load_balancers_may_use_the_root(client: TestClient) -> None:
     assert client.head("/").status_code == 200
     assert client.post("/").status_code == 405
+
+
+@pytest.mark.parametrize("page", ["docs", "playground"])
+def test_links_of_a_page_work_with_a_slash_at_its_end(client: TestClient, page: str) -> None:
+    response = client.get(f"/{page}/", headers=BROWSER)
+    assert response.status_code == 200 and response.url.path == f"{client.base_url.path.rstrip('/')}/{page}"
+    links = [link for link in links_of(response.text) if not link.startswith(("#", "?", "https:"))]
+    unquoted = re.findall(r"href=\"?([\w/.-]+\.json)", response.text)
+    assert links or unquoted
+    for link in {*links, *unquoted}:
+        assert client.get(urljoin(str(response.url), link)).status_code == 200, link
