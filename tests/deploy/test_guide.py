@@ -33,6 +33,7 @@ def test_named_variables_exist() -> None:
     known = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {
         name for spec in PROVIDERS for name in spec.environment
     }
+    known |= {"GATEWAY_CONFIG", "GATEWAY_KEY"}
     assert set(re.findall(r"\b(?:GATEWAY|JIMENG|DASHSCOPE)_\w+", GUIDE)) <= known
 
 
