@@ -20,6 +20,7 @@ from tests.readme_tables import FILES, rewritten
 ROOT = Path(__file__).parent.parent
 PAIRS = [("README.md", "README.zh-CN.md"), ("gateway/README.md", "gateway/README.zh-CN.md")]
 OPERATING = ("deploy/README.md", "deploy/README.zh-CN.md")
+CHINESE = (*(chinese for _, chinese in PAIRS), OPERATING[1])
 DOCUMENTS = (
     *(name for pair in PAIRS for name in pair),
     *OPERATING,
@@ -156,7 +157,7 @@ def test_both_guides_have_the_same_code_for_operating() -> None:
     assert blocks(operating) == blocks(read(OPERATING[1]))
 
 
-@pytest.mark.parametrize("name", [chinese for _, chinese in PAIRS] + [OPERATING[1]])
+@pytest.mark.parametrize("name", CHINESE)
 def test_bold_text_of_the_chinese_documents_is_rendered(name: str) -> None:
     """CommonMark: a closing `**` after punctuation is followed by a blank or punctuation; an opening one likewise."""
     text = read(name)
@@ -166,6 +167,19 @@ def test_bold_text_of_the_chinese_documents_is_rendered(name: str) -> None:
         for before, inner, after in re.findall(r"(^|.)\*\*(.+?)\*\*(.|$)", line):
             assert not (re.match(r"[^\w\s]", inner[-1]) and re.match(r"\w", after)), line
             assert not (re.match(r"[^\w\s]", inner[0]) and re.match(r"\w", before)), line
+
+
+@pytest.mark.parametrize("name", CHINESE)
+def test_chinese_documents_have_one_word_for_each_secret(name: str) -> None:
+    """凭证 is what an upstream gives, 密钥 what the gateway gives."""
+    assert re.findall(r"(?:DashScope|即梦|ModelScope|上游|平台)\s?的?\s?密钥|认证令牌", read(name)) == []
+
+
+@pytest.mark.parametrize("name", PAIRS[0])
+def test_commands_of_the_first_page_name_existing_files(name: str) -> None:
+    named = re.findall(r"deploy/[\w./@-]+", read(name))
+    assert len(named) > 5
+    assert [path for path in named if not (ROOT / path.rstrip(".")).exists()] == []
 
 
 def test_wire_watch_names_existing_files() -> None:
