@@ -176,6 +176,15 @@ def test_chinese_documents_have_one_word_for_each_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS[0])
+def test_figures_of_the_first_page_are_measured_ones(name: str) -> None:
+    measured = read("tests/bench/README.md")
+    [reasons] = re.findall(r"^## (?:Why|为什么用它)$(.*?)^!", read(name), re.MULTILINE | re.DOTALL)
+    figures = set(re.findall(r"(?<![\w.])\d[\d,.]*\d\b", reasons)) - {"429"}
+    assert {"8,455", "149", "4.5", "500", "1,000"} <= figures
+    assert [figure for figure in figures if not re.search(rf"(?<![\d,.]){re.escape(figure)}\b", measured)] == []
+
+
+@pytest.mark.parametrize("name", PAIRS[0])
 def test_commands_of_the_first_page_name_existing_files(name: str) -> None:
     named = re.findall(r"deploy/[\w./@-]+", read(name))
     assert len(named) > 5
