@@ -1,6 +1,7 @@
 """The commands and programs of README.md and gateway/README.md run as printed, against a gateway with the sandbox.
 
-Replaced are only the gateway's address, placeholders of credentials, and the path of the command line.
+Replaced are only the gateway's address, placeholders of credentials and the path of the command line. Pauses between
+polls are shortened.
 """
 
 import os
@@ -33,6 +34,7 @@ KEYS = {
     "Bearer sk-…": "Bearer sk-readme",
     "GATEWAY_KEY=sk-…": "GATEWAY_KEY=sk-readme",
 }
+SHORT_PAUSES = "import time; pause = time.sleep; time.sleep = lambda seconds: pause(seconds / 50)\n"
 # LangChain and receivers of webhooks have tests of their own.
 TESTED_ELSEWHERE = ("langchain_openai", "webhook")
 
@@ -83,7 +85,8 @@ def test_examples_are_found() -> None:
 
 @pytest.mark.parametrize("code", programs(), ids=lambda code: re.sub(r"\W+", "-", code)[:60])
 def test_program_runs(url: str, folder: Path, code: str) -> None:
-    output = run(folder, [sys.executable, "-W", "ignore", "-c", filled(code).replace("http://127.0.0.1:5100", url)])
+    program = SHORT_PAUSES + filled(code).replace("http://127.0.0.1:5100", url)
+    output = run(folder, [sys.executable, "-W", "ignore", "-c", program])
     assert "error" not in output.lower()
     if "cat.mp4" in code:
         assert is_film(folder / "cat.mp4")
