@@ -11,8 +11,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
+from gateway.api.forwarded import ForwardedHeaders
 from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
-from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_paths
+from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_paths, check_root_path
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
@@ -121,6 +122,7 @@ ROUTES = [
     Route("/metrics", operations.prometheus, methods=["GET"]),
     Route("/openapi.json", operations.openapi, methods=["GET"]),
     Route("/docs", operations.docs, methods=["GET"]),
+    Route("/", web.home, methods=["GET"], include_in_schema=False),
     Route("/playground", web.playground, methods=["GET"]),
     Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
@@ -153,6 +155,8 @@ def create_app(
     """
     reload = settings is None if reload is None else reload
     settings = settings or load_settings()
+    routes = all_routes()
+    check_root_path(settings.root_path, routes)
     process = build_process_state(settings, clock or SystemClock(), http)
     services = build_services(settings, process)
 
@@ -170,11 +174,11 @@ def create_app(
             # The server calls it when it begins to stop: event streams would never end by themselves.
             yield {"on_stop": process.streams.stop}
 
-    routes = all_routes()
     app = Starlette(
         routes=[*SOCKETS, *routes],
         middleware=[
-            Middleware(NormalizePath),
+            Middleware(ForwardedHeaders, trusted=settings.trusted_proxies),
+            Middleware(NormalizePath, root_path=settings.root_path),
             Middleware(RequestServices),
             Middleware(PollShortcut, routes=routes),
             Middleware(RequestContext),

@@ -125,7 +125,15 @@ def build_process_state(
             on_result=on_copy,
         )
         interval = settings.video_poll_interval / 1000
-        archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
+        archiver = TaskArchiver(
+            archive,
+            poller,
+            clock,
+            background,
+            follow=settings.archive.follow,
+            interval=interval,
+            root_path=settings.root_path,
+        )
     watches = Watches(clock, background)
     poller.on_observed = watches.on_observed
     return ProcessState(
@@ -370,7 +378,7 @@ def _warnings(settings: Settings, accounts: int, registry: Registry) -> Iterator
             logging.WARNING,
             f"with {settings.workers} workers, a repeated Idempotency-Key is recognised only by the worker that had it "
             f"first, for {', '.join(without_lookup)}: it may be charged again. Where that matters, run processes with "
-            "one worker each and let a proxy route by key, as deploy/nginx.conf does",
+            "one worker each and let a proxy route by key, as the samples in deploy/ do",
         )
     unknown = _unknown_names(settings)
     if unknown:

@@ -25,7 +25,19 @@ CHECK_SECONDS = 1.0
 
 RESTART_ONLY = frozenset(
     {
-        *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits", "live"),
+        *(
+            "host",
+            "port",
+            "workers",
+            "root_path",
+            "trusted_proxies",
+            "cors_origins",
+            "log_level",
+            "log_format",
+            "timeouts",
+            "limits",
+            "live",
+        ),
         *("archive", "archive_url"),
     }
 )

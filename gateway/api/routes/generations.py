@@ -17,6 +17,7 @@ from gateway.api.context import (
     poll_headers,
     services,
 )
+from gateway.api.paths import link_to
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.submit_endpoint import (
@@ -42,19 +43,19 @@ async def submit(request: Request) -> Response:
     add_log_fields(request, outcome.submitted.log_fields(outcome.submitted.id))
     seconds = _seconds_to_wait(request, caller, outcome.wait)
     if seconds is None:
-        return _accepted(outcome)
+        return _accepted(request, outcome)
     try:
         current = services(request)
         task = await wait_for_end(current.watches, current.clock, caller, outcome.submitted, seconds, request.receive)
     except asyncio.CancelledError:
         # The process stops; the task continues.
-        return _accepted(outcome, 202)
+        return _accepted(request, outcome, 202)
     fields = render_task(task, language_of(request)) | secret_field(outcome) | warning_fields(outcome.warnings)
     headers = poll_headers(task) | warning_headers(outcome.warnings) | {"preference-applied": f"wait={seconds:g}"}
     return json_response(fields, 200 if task.state.phase.ended else 202, headers)
 
 
-def _accepted(outcome: SubmitOutcome, status: int = 200) -> Response:
+def _accepted(request: Request, outcome: SubmitOutcome, status: int = 200) -> Response:
     submitted = outcome.submitted
     fields = {
         "created": submitted.created,
@@ -63,7 +64,8 @@ def _accepted(outcome: SubmitOutcome, status: int = 200) -> Response:
         "model": submitted.model,
         "provider": submitted.provider,
     }
-    headers = {"location": f"/v1/videos/tasks/{submitted.id}"} | warning_headers(outcome.warnings)
+    location = link_to(request.scope, f"/v1/videos/tasks/{submitted.id}")
+    headers = {"location": location} | warning_headers(outcome.warnings)
     return json_response(fields | secret_field(outcome) | warning_fields(outcome.warnings), status, headers)
 
 

@@ -11,6 +11,7 @@ from gateway.api.admin_auth import require_operator
 from gateway.api.context import json_response, language_of, services
 from gateway.api.openapi.document import document
 from gateway.api.openapi.page import docs_page
+from gateway.api.paths import redirect_of_page
 from gateway.core import metrics
 from gateway.core.localization import choose_language
 
@@ -29,7 +30,7 @@ async def ping(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """GET /openapi.json"""
-    return json_response(document())
+    return json_response(document() | {"servers": [{"url": request.scope.get("root_path") or "/"}]})
 
 
 async def docs(request: Request) -> Response:
@@ -37,7 +38,8 @@ async def docs(request: Request) -> Response:
     asked = request.query_params.get("lang")
     language = choose_language(asked, services(request).settings.language) if asked else language_of(request)
     root = str(request.base_url).rstrip("/")
-    return HTMLResponse(docs_page(document(language), language, root), headers={"vary": "accept-language"})
+    page = HTMLResponse(docs_page(document(language), language, root), headers={"vary": "accept-language"})
+    return redirect_of_page(request.scope) or page
 
 
 async def prometheus(request: Request) -> Response:

@@ -38,6 +38,8 @@ _UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    # The application does that: see `ForwardedHeaders`.
+    "proxy_headers": False,
     "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
     "timeout_graceful_shutdown": GRACE_SECONDS,
     "ws_max_size": _MAX_SOCKET_MESSAGE,
