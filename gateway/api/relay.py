@@ -12,6 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from providers.contract.errors import ProviderError
 
+_LAST_BYTES = 4
+"""Of what was sent: enough for the end of an event, which may arrive in several pieces."""
+
 
 class ResponseInterruptedError(Exception):
     """The upstream failed in the middle of a response. Raised to the server, which then closes the client's
@@ -48,8 +51,9 @@ class WhileConnected:
 class Relay(Response):
     """Sends the headers, then the body piece by piece. A piece is read once the client has taken the one before.
 
-    Where the upstream fails, `on_error` gets the error and the last piece, and returns what the body ends with; None
-    closes the connection instead, so that the client sees an incomplete response.
+    Where the upstream fails, `on_error` gets the error and the last bytes, _LAST_BYTES or more where there are so many,
+    and returns what the body ends with; None closes the connection instead, so that the client sees an incomplete
+    response.
     """
 
     def __init__(
@@ -76,13 +80,14 @@ class Relay(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if self._pieces is not None:
-            piece = self._first
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            last = self._first
+            await send({"type": "http.response.body", "body": last, "more_body": True})
             try:
                 async for piece in self._pieces:
+                    last = piece if len(piece) >= _LAST_BYTES else last[-_LAST_BYTES:] + piece
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             except ProviderError as error:
-                end = self._on_error(error, piece)
+                end = self._on_error(error, last)
                 if end is None:
                     raise ResponseInterruptedError(str(error)) from None
                 await send({"type": "http.response.body", "body": end, "more_body": True})

@@ -48,7 +48,12 @@ class LanguageResponse:
     @property
     def is_event_stream(self) -> bool:
         """True for Server-Sent Events: the answer to `"stream": true`."""
-        return self.headers.get("content-type", "").lower().startswith("text/event-stream")
+        return is_event_stream(self.headers)
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    """True for the headers of Server-Sent Events. Their names are in lower case, or looked up in any case."""
+    return headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 @runtime_checkable

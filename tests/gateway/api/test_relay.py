@@ -89,7 +89,21 @@ async def test_failure_ends_the_body_or_the_connection(client: Client, end: byte
     else:
         await relay({}, client.receive, client.send)
         assert client.bodies == [b"1", b"2", end, b""]
-    assert seen == [("closed", b"2")]
+    assert seen == [("closed", b"12")]
+
+
+@pytest.mark.parametrize("given", [[b"event\n", b"\n"], [b"x", b"\n\n"], [b"a long one\n\n"], [b"\n"] * 9])
+async def test_last_bytes_are_those_of_several_pieces(client: Client, given: list[bytes]) -> None:
+    seen: list[bytes] = []
+
+    def on_error(error: ProviderError, last: bytes) -> bytes:
+        seen.append(last)
+        return b""
+
+    relay = Relay(200, {}, b"", pieces(*given, lost()), on_error=on_error)
+    await relay({}, client.receive, client.send)
+    assert seen[0].endswith(b"".join(given)[-4:])
+    assert len(seen[0]) <= len(given[-1]) + 4
 
 
 async def test_leaving_client_ends_the_upstream_call(client: Client) -> None:
