@@ -213,6 +213,10 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "The request body is too large: the limit is {limit}. Send pictures and videos as files in a form "
         "(multipart/form-data), which has a higher limit",
     ),
+    "too_many_values": LocalizedText(
+        "请求体中的字段和数组元素过多，上限约为 {limit} 个，请拆分为多个请求",
+        "The request body has too many fields and list items: the limit is about {limit}. Split it into several requests",
+    ),
     "form_too_large": LocalizedText("表单过大，上限为 {limit}", "The form is too large: the limit is {limit}"),
     "invalid_json": LocalizedText("请求体不是有效的 JSON 对象", "The request body is not a valid JSON object"),
     "headers_too_large": LocalizedText(

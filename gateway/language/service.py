@@ -6,6 +6,7 @@ client's own retry is a call of its own.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
@@ -22,6 +23,7 @@ from gateway.language.catalog import LanguageCall, LanguageCatalog
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.language import LanguageKind, LanguageResponse
+from providers.offload import offload
 
 _RETRYABLE = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
 
@@ -61,7 +63,7 @@ class Language:
         """
         choice = await self.catalog.choose(caller, kind, body.model)
         call, model = choice.call, choice.model
-        text = body.with_model(model)
+        text = await offload(len(body.text), partial(body.with_model, model))
         accounts = caller.accounts_of(choice.provider.name)
         failures: dict[str, ProviderError] = {}
         for _ in range(self._max_attempts):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.api.context import add_log_fields, caller_of, language_of, request_id, services
 from gateway.api.relay import Relay, WhileConnected
+from gateway.api.schemas.body_parser import read_body
 from gateway.core import metrics
 from gateway.language.body import parse_body
 from gateway.language.service import interrupted
@@ -32,7 +33,7 @@ async def embeddings(request: Request) -> Response:
 
 async def _answer(request: Request, kind: LanguageKind) -> Response:
     caller = caller_of(request)
-    text = await request.body()
+    text = await read_body(request, services(request).settings.limits.body_bytes)
     body = await offload(len(text), partial(parse_body, text))
     add_log_fields(request, {"stream": "true" if body.stream else "false"})
     async with WhileConnected(request.receive):

@@ -37,6 +37,21 @@ def test_text_that_is_no_json_object_is_refused(text: bytes) -> None:
     assert caught.value.spec.status == 400
 
 
+@pytest.mark.parametrize("value", [b"[]", b"0", b"{}"])
+def test_text_of_too_many_values_is_refused_unparsed(value: bytes) -> None:
+    """To parse and to search them would stop every other request for seconds."""
+    text = b'{"model":"m","input":[' + b",".join([value] * 1_100_000) + b"]}"
+    with pytest.raises(GatewayError) as caught:
+        parse_body(text)
+    assert (caught.value.code, caught.value.spec.status) == ("too_large", 413)
+    assert "1000000" in caught.value.message("en")
+
+
+def test_token_numbers_of_the_largest_request_for_embeddings_are_accepted() -> None:
+    text = b'{"model":"m","input":[[' + b",".join([b"12345"] * 300_000) + b"]]}"
+    assert parse_body(text).model == "m"
+
+
 @pytest.mark.parametrize("value", [b"5", b"[]", b"{}", b"true"])
 def test_model_that_is_no_text_is_refused(value: bytes) -> None:
     with pytest.raises(GatewayError) as caught:

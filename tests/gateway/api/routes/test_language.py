@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from gateway.core.settings import TimeoutSettings
+from gateway.core.settings import LimitSettings, TimeoutSettings
 from tests.gateway.api.routes.raw_language import BODY, SSE, Answer, Upstream, chat, chunk, running, whole
 
 
@@ -211,6 +211,27 @@ async def test_invalid_body_is_refused_without_a_call(body: bytes) -> None:
         found = await chat(client, body)
     assert (found.status_code, found.json()["error"]["code"]) == (400, "invalid_value")
     assert upstream.heads == []
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "image/png"])
+async def test_json_is_read_whatever_the_content_type_says_within_the_limit_of_a_body(kind: str) -> None:
+    """A form with files has a higher limit, since its files go to disk. This body stays in memory."""
+    limits = LimitSettings(body_bytes=2000, upload_bytes=100_000)
+    upstream = Upstream([whole(b"{}")])
+    async with running(upstream, limits=limits) as client:
+        small = await chat(client, headers={"Content-Type": kind})
+        large = await chat(client, BODY + b" " * 2000, headers={"Content-Type": kind})
+    assert (small.status_code, upstream.bodies) == (200, [BODY])
+    assert b"content-type: application/json\r\n" in upstream.heads[0].lower()
+    assert (large.status_code, large.json()["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 405), ("HEAD", 405), ("PUT", 405), ("OPTIONS", 405)])
+async def test_other_method_is_refused_without_a_call(method: str, status: int) -> None:
+    upstream = Upstream()
+    async with running(upstream) as client:
+        found = await client.request(method, "/v1/chat/completions", content=BODY)
+    assert (found.status_code, found.headers["allow"], upstream.heads) == (status, "POST", [])
 
 
 async def test_caller_without_a_language_credential_is_refused() -> None:
