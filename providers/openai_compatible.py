@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -23,6 +24,7 @@ from providers.transport.client import Download, HttpClient
 from providers.transport.transports import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _SNIPPET = 300
 """Characters of an unreadable response in the error's detail."""
 _MIN_MASKED = 16
@@ -50,10 +52,13 @@ class CompatibleApi:
         self._error_of = error_of
         self._user_agent = user_agent
 
-    async def post(self, url: str, body: bytes, account: Account) -> LanguageResponse:
-        """Send a body and return the response with the beginning of its body: the first event of a stream, else up to
-        MAX_ERROR_BYTES. Raises ProviderError before that, also for an error under a status of success."""
-        headers = self._headers(account) | {"Content-Type": "application/json"}
+    async def post(
+        self, url: str, body: bytes, account: Account, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> LanguageResponse:
+        """Send a body, with headers of the client, and return the response with the beginning of its body: the first
+        event of a stream, else up to MAX_ERROR_BYTES. Raises ProviderError before that, also for an error under a
+        status of success."""
+        headers = {**headers, **self._headers(account), "Content-Type": "application/json"}
         async with AsyncExitStack() as opened:
             answer = await opened.enter_async_context(
                 self._http.open("POST", url, headers=headers, body=body, proxy=account.proxy)

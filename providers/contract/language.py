@@ -71,8 +71,9 @@ class LanguageProvider(Upstream, Protocol):
 class CanChat(Protocol):
     """An upstream with `POST /chat/completions`. Absent: it has no chat models."""
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        """Send a request and return its response as soon as the first byte of the body arrives.
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        """Send a request and return its response as soon as the beginning of the body arrives. `headers` are those of
+        the client that the spec names.
 
         The caller closes the response. Raises ProviderError for every failure before that byte. Its `model_only` tells
         an error of the account with this model from one with all of them.
@@ -83,7 +84,7 @@ class CanChat(Protocol):
 class CanEmbed(Protocol):
     """An upstream with `POST /embeddings`. Absent: it has no embedding models."""
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
         """As `CanChat.chat`."""
 
 

@@ -37,7 +37,7 @@ async def _answer(request: Request, kind: LanguageKind) -> Response:
     body = await offload(len(text), partial(parse_body, text))
     add_log_fields(request, {"stream": "true" if body.stream else "false"})
     async with WhileConnected(request.receive):
-        call = await services(request).language.open(caller, kind, body)
+        call = await services(request).language.open(caller, kind, body, request.headers)
     add_log_fields(request, call.log_fields)
     response = call.response
     headers = dict(response.headers)

@@ -1,12 +1,14 @@
 """Chat and embeddings through a gateway on a port, over an upstream that sends whatever bytes a test likes."""
 
 import asyncio
+import gc
 import logging
 import time
 
 import httpx
 import orjson
 import pytest
+from starlette.requests import Request
 
 from gateway.core.settings import LimitSettings, TimeoutSettings
 from tests.gateway.api.routes.raw_language import BODY, SSE, Answer, Upstream, chat, chunk, running, whole
@@ -240,3 +242,15 @@ async def test_caller_without_a_language_credential_is_refused() -> None:
         missing = await client.post("/v1/chat/completions", content=BODY, headers={"Authorization": ""})
     assert (found.status_code, found.json()["error"]["code"]) == (401, "invalid_api_key")
     assert missing.status_code == 401
+
+
+async def test_request_is_not_kept_while_its_answer_is_streamed() -> None:
+    """It may have 20 MB of pictures, and its answer may take minutes."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b"data: 1\n\n"))
+        await asyncio.sleep(60)
+
+    async with running(Upstream([answer])) as client, client.stream("POST", "/v1/chat/completions", content=BODY):
+        kept = [one for one in gc.get_objects() if isinstance(one, Request) and hasattr(one, "_body")]
+        assert kept == []
