@@ -68,14 +68,24 @@ class Upstream:
 
 @asynccontextmanager
 async def running(upstream: Upstream, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway."""
+    async with serving(upstream, **settings) as (_, client):
+        yield client
+
+
+@asynccontextmanager
+async def serving(
+    upstream: Upstream, grace_seconds: float = 1.0, **settings: Any
+) -> AsyncIterator[tuple[BackgroundServer, httpx.AsyncClient]]:
+    """A gateway and a client of it."""
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     fields: dict[str, Any] = {"timeouts": TimeoutSettings()} | settings
     configured = Settings.model_construct(providers={"modelscope": ModelScopeSettings(base_url=base_url)}, **fields)
     try:
-        with BackgroundServer(create_app(configured)) as gateway:
+        with BackgroundServer(create_app(configured), grace_seconds) as gateway:
             async with httpx.AsyncClient(base_url=gateway.url, headers=HEADERS, timeout=5) as client:
-                yield client
+                yield gateway, client
     finally:
         server.close()
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 
 from gateway.core.settings import LimitSettings, TimeoutSettings
-from tests.gateway.api.routes.raw_language import BODY, SSE, Answer, Upstream, chat, chunk, running, whole
+from tests.gateway.api.routes.raw_language import BODY, SSE, Answer, Upstream, chat, chunk, running, serving, whole
 
 
 async def test_request_and_answer_pass_through_byte_by_byte() -> None:
@@ -254,3 +254,38 @@ async def test_request_is_not_kept_while_its_answer_is_streamed() -> None:
     async with running(Upstream([answer])) as client, client.stream("POST", "/v1/chat/completions", content=BODY):
         kept = [one for one in gc.get_objects() if isinstance(one, Request) and hasattr(one, "_body")]
         assert kept == []
+
+
+@pytest.mark.parametrize("rest", [b"", b"data: half"])
+async def test_stop_of_the_gateway_ends_a_stream(rest: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With an error event, or without one where an event is not complete."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b"data: 1\n\n") + (chunk(rest) if rest else b""))
+        await asyncio.sleep(60)
+
+    read: list[bytes] = []
+
+    async def read_all(client: httpx.AsyncClient, begun: asyncio.Event) -> None:
+        async with client.stream("POST", "/v1/chat/completions", content=BODY) as found:
+            async for piece in found.aiter_raw():
+                read.append(piece)
+                if b"".join(read) == b"data: 1\n\n" + rest:
+                    begun.set()
+
+    begun = asyncio.Event()
+    async with serving(Upstream([answer]), 0.05) as (gateway, client):
+        reading = asyncio.create_task(read_all(client, begun))
+        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.to_thread(gateway.__exit__, None, None, None)
+        await asyncio.wait({reading}, timeout=5)
+    text = b"".join(read).decode()
+    if rest:
+        assert isinstance(reading.exception(), httpx.RemoteProtocolError)
+        assert text == "data: 1\n\ndata: half"
+    else:
+        event, last, end = text.split("\n\n")
+        error = orjson.loads(last.removeprefix("data: "))["error"]
+        assert (event, error["code"], end) == ("data: 1", "upstream_unavailable", "")
+        assert "shutting down" in error["message"]
+    assert not any("Exception" in record.message for record in caplog.records)
