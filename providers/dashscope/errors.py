@@ -212,7 +212,9 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("CommodityNotPurchased", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PrepaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PostpaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
-    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED),
+    # The compatible mode's name of Throttling.AllocationQuota, which is mostly that of tokens a minute.
+    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_EXHAUSTED_PHRASES),
+    Meaning("insufficient_quota", ErrorKind.RATE_LIMITED, _QUOTA_RATE, model_only=True),
     Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_EXHAUSTED_PHRASES),
     Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE, model_only=True),
     Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_QUOTA_EXHAUSTED_PHRASES),

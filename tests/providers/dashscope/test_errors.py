@@ -59,7 +59,7 @@ CODES: list[tuple[int, str, ErrorKind]] = [
     (429, "Throttling.BurstRate", ErrorKind.RATE_LIMITED),
     (429, "limit_burst_rate", ErrorKind.RATE_LIMITED),
     (429, "Throttling.AllocationQuota", ErrorKind.RATE_LIMITED),
-    (429, "insufficient_quota", ErrorKind.NO_CREDITS),
+    (429, "insufficient_quota", ErrorKind.RATE_LIMITED),
     (429, "CommodityNotPurchased", ErrorKind.NO_CREDITS),
     (429, "PrepaidBillOverdue", ErrorKind.NO_CREDITS),
     (429, "PostpaidBillOverdue", ErrorKind.NO_CREDITS),
@@ -111,8 +111,9 @@ def test_every_row_is_reachable_and_has_both_languages(row: Meaning) -> None:
         ("配额已用尽", ErrorKind.NO_CREDITS),
     ],
 )
-def test_allocation_quota_is_a_rate_limit_or_a_balance(message: str, kind: ErrorKind) -> None:
-    assert error_from(429, "Throttling.AllocationQuota", message).kind is kind
+@pytest.mark.parametrize("code", ["Throttling.AllocationQuota", "insufficient_quota"])
+def test_allocation_quota_is_a_rate_limit_or_a_balance(code: str, message: str, kind: ErrorKind) -> None:
+    assert error_from(429, code, message).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,13 @@ def test_allocation_quota_is_a_rate_limit_or_a_balance(message: str, kind: Error
         (429, "Throttling.OfTheFuture", "slow down", False),
         (429, "Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted", False),
         (429, "Throttling.RateQuota", "1-month quota has been exhausted", False),
-        (429, "insufficient_quota", "You exceeded your current quota", False),
+        (
+            429,
+            "insufficient_quota",
+            "You exceeded your current quota, please check your plan and billing details.",
+            True,
+        ),
+        (429, "insufficient_quota", "token-plan 1-week quota has been exhausted", False),
         (400, "Arrearage", "", False),
         (401, "InvalidApiKey", "", False),
     ],

@@ -41,7 +41,7 @@ def test_other_names_are_no_language_model(name: str) -> None:
         (403, "AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, True),
         (429, "limit_requests", ErrorKind.RATE_LIMITED, True),
         (429, "Throttling.RateQuota", ErrorKind.RATE_LIMITED, True),
-        (429, "insufficient_quota", ErrorKind.NO_CREDITS, False),
+        (429, "insufficient_quota", ErrorKind.RATE_LIMITED, True),
         (404, "model_not_found", ErrorKind.MODEL_NOT_FOUND, False),
         (403, "access_denied", ErrorKind.NOT_ENTITLED, False),
         (400, "data_inspection_failed", ErrorKind.CONTENT_REFUSED, False),

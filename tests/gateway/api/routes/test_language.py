@@ -289,3 +289,43 @@ async def test_stop_of_the_gateway_ends_a_stream(rest: bytes, caplog: pytest.Log
         assert (event, error["code"], end) == ("data: 1", "upstream_unavailable", "")
         assert "shutting down" in error["message"]
     assert not any("Exception" in record.message for record in caplog.records)
+
+
+async def test_upstream_gets_its_own_credential_and_no_header_of_the_client() -> None:
+    upstream = Upstream([whole(b"{}")])
+    headers = {
+        "Authorization": "Bearer sk-of-another-upstream,ms-secret-1,0123456789abcdef0123456789abcdef",
+        "Cookie": "session=client-cookie",
+        "X-Api-Key": "client-key",
+        "X-DashScope-DataInspection": "client-filter",
+        "X-DashScope-WorkSpace": "client-space",
+        "X-Forwarded-For": "client-address",
+        "User-Agent": "client-agent",
+        "Connection": "keep-alive, X-Api-Key",
+    }
+    async with running(upstream) as client:
+        assert (await chat(client, headers=headers)).status_code == 200
+    head = upstream.heads[0].lower()
+    assert head.count(b"authorization:") == 1
+    assert b"authorization: bearer ms-secret-1\r\n" in head
+    for foreign in (b"sk-of-another", b"0123456789abcdef", b"client-"):
+        assert foreign not in head
+
+
+async def test_errors_and_logs_show_neither_credentials_nor_prompts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "ms-0123456789abcdef"
+    quote = b'{"errors":{"message":"token %s of Bearer %s"}}' % (secret.encode(), secret.encode())
+    upstream = Upstream([whole(quote, "401 X"), whole(quote, "500 X"), whole(quote)])
+    async with running(upstream) as client:
+        for _ in range(3):
+            found = await chat(
+                client, BODY.replace(b"top_p", b"a-private-prompt"), headers={"Authorization": f"Bearer {secret}"}
+            )
+            assert found.status_code >= 400
+            assert secret not in found.text
+            assert secret[:12] not in found.text
+    shown = "\n".join(f"{record.getMessage()} {getattr(record, 'fields', '')}" for record in caplog.records)
+    assert "gateway.access" in {record.name for record in caplog.records}
+    assert secret not in shown
+    assert "a-private-prompt" not in shown

@@ -161,3 +161,30 @@ async def test_credential_in_an_answer_is_masked(stream: bool) -> None:
     assert "bad key *****" in found.text
     assert secret not in found.text
     assert secret not in str(found.headers)
+
+
+async def test_call_on_a_connection_that_closes_is_not_sent_twice() -> None:
+    """The upstream may have acted on it. The client may send it again."""
+
+    async def close(writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    upstream = Upstream([whole(ANSWER), close])
+    async with running(upstream) as client:
+        assert (await chat(client)).status_code == 200
+        found = await chat(client)
+    assert (found.status_code, found.headers["x-should-retry"], len(upstream.heads)) == (502, "true", 2)
+
+
+async def test_connection_that_closed_between_two_calls_is_not_used() -> None:
+    async def answer_and_close(writer: asyncio.StreamWriter) -> None:
+        await whole(ANSWER)(writer)
+        await writer.drain()
+        writer.close()
+
+    upstream = Upstream([answer_and_close, whole(ANSWER)])
+    async with running(upstream) as client:
+        assert (await chat(client)).status_code == 200
+        await asyncio.wait_for(upstream.gone.wait(), 1)
+        await asyncio.sleep(0.05)
+        assert (await chat(client)).status_code == 200
