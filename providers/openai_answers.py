@@ -15,6 +15,8 @@ _SAFE = re.compile(r"[\x20-\x7e]{0,1024}")
 _FORWARDED = frozenset({"content-type", "content-length", "retry-after"})
 """Response headers for the client, beside those of rate limits."""
 _EVENT_END = re.compile(rb"\n\r?\n|\r\r")
+_EVENT_END_BYTES = 2
+"""Bytes of an event's end that may have come before its last one."""
 _DATA = re.compile(rb"^data:[ ]?(\{[^\r\n]*)", re.MULTILINE)
 _RESULTS = frozenset({"choices", "data"})
 """Fields of an answer, one of which every answer has. An error event in the middle of a stream may have both."""
@@ -34,9 +36,9 @@ class ErrorText(NamedTuple):
         return int(code) if len(code) == 3 and code.isascii() and code.isdigit() and code[0] in "45" else 500
 
 
-def ends_event(text: bytes | bytearray) -> bool:
-    """True for a text with a whole event, which may be a comment."""
-    return _EVENT_END.search(text) is not None
+def ends_event(text: bytes | bytearray, added: int) -> bool:
+    """True where the last `added` bytes of a text end an event, which may be a comment."""
+    return _EVENT_END.search(text, max(0, len(text) - added - _EVENT_END_BYTES)) is not None
 
 
 def is_answer(first: bytes, headers: Mapping[str, str]) -> bool:

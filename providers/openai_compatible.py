@@ -146,7 +146,7 @@ async def _beginning(answer: Download, is_stream: bool) -> tuple[bytes, bool]:
     text = bytearray()
     async for piece in answer.pieces:
         text += piece
-        if len(text) >= MAX_ERROR_BYTES or (is_stream and ends_event(text)):
+        if len(text) >= MAX_ERROR_BYTES or (is_stream and ends_event(text, len(piece))):
             return bytes(text), False
     return bytes(text), True
 

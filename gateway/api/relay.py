@@ -47,6 +47,10 @@ class WhileConnected:
         self._task.cancel()
 
 
+_PIECES_A_TURN = 64
+"""Pieces after which other requests have a turn: neither a read from a full buffer nor a send into an empty one
+waits."""
+
 Failure = ProviderError | asyncio.CancelledError
 """Why a response ends early: the upstream failed, or the process stops and the grace period of its requests is over."""
 
@@ -94,6 +98,11 @@ class Relay(Response):
         if self._pieces is None:
             return
         await send({"type": "http.response.body", "body": self._last, "more_body": True})
+        left = _PIECES_A_TURN
         async for piece in self._pieces:
             self._last = piece if len(piece) >= _LAST_BYTES else self._last[-_LAST_BYTES:] + piece
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            left -= 1
+            if not left:
+                left = _PIECES_A_TURN
+                await asyncio.sleep(0)

@@ -77,7 +77,15 @@ def test_code_that_is_a_status_is_the_status(code: str, status: int) -> None:
     [(b"data: 1\n\n", True), (b": c\r\n\r\n", True), (b"data: 1\r\r", True), (b"data: 1\n", False), (b"", False)],
 )
 def test_end_of_an_event_is_an_empty_line(text: bytes, ends: bool) -> None:
-    assert ends_event(text) is ends
+    assert ends_event(text, len(text)) is ends
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n"])
+def test_end_of_an_event_is_found_however_it_arrives(end: bytes) -> None:
+    text = b"data: 1" + end
+    for size in (1, 2, 3, 5):
+        ends = [ends_event(text[: at + size], size) for at in range(0, len(text), size)]
+        assert ends == [False] * (len(ends) - 1) + [True]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,22 @@ async def test_next_piece_is_read_once_the_client_has_taken_the_one_before(clien
     assert len(read) == 100
 
 
+async def test_many_pieces_at_once_leave_others_a_turn(client: Client) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    running = asyncio.create_task(other())
+    await Relay(200, {}, b"1", pieces(*[b"x"] * 2000))({}, client.receive, client.send)
+    running.cancel()
+    assert turns >= 20
+    assert len(client.bodies) == 2002
+
+
 @pytest.mark.parametrize("end", [b"data: error\n\n", None])
 async def test_failure_ends_the_body_or_the_connection(client: Client, end: bytes | None) -> None:
     seen: list[tuple[str, bytes]] = []
