@@ -23,6 +23,8 @@ MAX_VALUES = 1_000_000
 """Approximate values of a body: its commas and opening brackets, also those inside of strings. To parse so many takes
 0.1 s, in which no other request runs. An embedding of token numbers has some 300,000."""
 
+_LONGEST_ESCAPED = len('""') + len("model") * len(r"\u006d")
+"""Bytes of the text `model` with each of its characters escaped."""
 _LONGEST_NAME, _SHOWN_NAME = 200, 64
 """Characters of a model's name: pauses of a model are kept by it."""
 
@@ -72,6 +74,13 @@ def _lenient(text: bytes) -> Any:
         raise gateway_error("invalid_json") from None
 
 
+def _is_model(token: bytes) -> bool:
+    """True for the text `model`, also with escapes."""
+    if b"\\" not in token or len(token) > _LONGEST_ESCAPED:
+        return token == b'"model"'
+    return bool(json.loads(token, strict=False) == "model")
+
+
 def _replaced(text: bytes, value: bytes) -> bytes:
     """The text of an object with another value of its top-level `model`, at each place where it is named; added at the
     beginning where it is not."""
@@ -83,8 +92,8 @@ def _replaced(text: bytes, value: bytes) -> bytes:
             depth += 1
         elif token[0] in b"}]":
             depth -= 1
-        elif depth == 1 and b"\\" not in token[0]:
-            found = _VALUE.match(text, position) if token[0] == b'"model"' else None
+        elif depth == 1:
+            found = _VALUE.match(text, position) if _is_model(token[0]) else None
             if found is not None:
                 parts += (text[end : found.start(1)], value)
                 position = end = found.end(1)
