@@ -55,7 +55,6 @@ def _openai(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/{{id}}/events", live.video_events, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
-        *_language(prefix),
     ]
 
 
@@ -102,9 +101,12 @@ _SOCKETS = ("/v1/videos/tasks/ws", "/videos/tasks/ws")
 SOCKETS = [WebSocketRoute(path, live.socket) for path in _SOCKETS]
 
 ROUTES = [
+    # First: routes are tried in order, and calls come more often than submits. Polls have a shortcut.
+    *_language("/v1"),
     *_generations(),
     *_openai("/v1"),
     *_openai(""),
+    *_language(""),
     # The base URL of clients of the upstream that has this path.
     *_language("/compatible-mode/v1"),
     Route("/token/check", tokens.check, methods=["POST"]),

@@ -199,6 +199,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         settings.aliases,
         {spec.name: spec.default_language_models(settings.provider(spec)) for spec in provider_registry.PROVIDERS},
         process.language_discovery,
+        {spec.name: spec.client_headers for spec in provider_registry.PROVIDERS},
     )
     accounts = managed_accounts(settings, registry)
     locator = TaskLocator(

@@ -38,11 +38,11 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         level = logging.DEBUG if routine and status < 400 and method == "GET" else logging.INFO
     if not ACCESS.isEnabledFor(level):
         return
-    # Some clients write theirs into a path or an id.
-    credentials = _credentials_of(scope)
+    # Some clients write theirs into a path or an id. A path without parameters is the gateway's own text.
+    credentials, path = _credentials_of(scope), scope["path"]
     fields = {
         "method": method,
-        "path": mask_path(scope["path"], credentials),
+        "path": path if path == route else mask_path(path, credentials),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": scope.get("gateway.caller", "-"),

@@ -123,7 +123,7 @@ class UnhandledErrors:
             await failure_response(Request(scope), error)(scope, receive, send)
         except ResponseInterruptedError as error:
             GATEWAY.warning(
-                "response interrupted by the upstream",
+                "response interrupted",
                 extra={"fields": {"request_id": request_id, "cause": str(error)}},
             )
         except Exception as error:

@@ -192,6 +192,7 @@ _CODE_OF_MESSAGE = {
     "account_not_found": "not_found",
     "not_in_region": "model_not_found",
     "invalid_json": "invalid_value",
+    "too_many_values": "too_large",
     "invalid_form": "invalid_value",
     "not_utf8": "invalid_value",
     "too_many_files": "invalid_value",

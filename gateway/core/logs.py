@@ -85,7 +85,9 @@ class TextFormatter(logging.Formatter):
         fields = " ".join(f"{name}={_quote_if_needed(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
         # A message may quote an upstream: it must not add lines or control a terminal.
-        return mask("".join(character if character.isprintable() else " " for character in text))
+        if not text.isprintable():
+            text = "".join(character if character.isprintable() else " " for character in text)
+        return mask(text)
 
 
 def _quote_if_needed(value: object) -> str:

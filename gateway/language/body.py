@@ -12,12 +12,19 @@ from typing import Any
 import orjson
 
 from gateway.core.errors import GatewayError, gateway_error
+from gateway.core.json_values import has_more_values
 from gateway.core.messages import ERRORS
 
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 _VALUE = re.compile(rb'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|null)', re.DOTALL)
 _BEGIN, _SPACE = re.compile(rb"\s*\{"), re.compile(rb"\s*")
 
+MAX_VALUES = 1_000_000
+"""Approximate values of a body: its commas and opening brackets, also those inside of strings. To parse so many takes
+0.1 s, in which no other request runs. An embedding of token numbers has some 300,000."""
+
+_LONGEST_ESCAPED = len('""') + len("model") * len(r"\u006d")
+"""Bytes of the text `model` with each of its characters escaped."""
 _LONGEST_NAME, _SHOWN_NAME = 200, 64
 """Characters of a model's name: pauses of a model are kept by it."""
 
@@ -31,13 +38,13 @@ class LanguageBody:
     stream: bool
 
     def with_model(self, name: str) -> bytes:
-        """The text with this model, and every other byte unchanged."""
+        """The text with this model, and every other byte unchanged. Takes as long as it takes to parse the text."""
         return self.text if name == self.model else _replaced(self.text, orjson.dumps(name))
 
 
 def parse_body(text: bytes) -> LanguageBody:
     """Read a body. Raises GatewayError: 400 for one that is not a JSON object in UTF-8 and for a model that is no text,
-    404 for a name that is too long."""
+    404 for a name that is too long, 413 for more than MAX_VALUES values."""
     fields = _object(text)
     model = fields.get("model")
     if model is not None and not isinstance(model, str):
@@ -48,6 +55,8 @@ def parse_body(text: bytes) -> LanguageBody:
 
 
 def _object(text: bytes) -> dict[str, Any]:
+    if has_more_values(text, MAX_VALUES):
+        raise gateway_error("too_many_values", limit=MAX_VALUES)
     try:
         fields = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -65,6 +74,13 @@ def _lenient(text: bytes) -> Any:
         raise gateway_error("invalid_json") from None
 
 
+def _is_model(token: bytes) -> bool:
+    """True for the text `model`, also with escapes."""
+    if b"\\" not in token or len(token) > _LONGEST_ESCAPED:
+        return token == b'"model"'
+    return bool(json.loads(token, strict=False) == "model")
+
+
 def _replaced(text: bytes, value: bytes) -> bytes:
     """The text of an object with another value of its top-level `model`, at each place where it is named; added at the
     beginning where it is not."""
@@ -76,8 +92,8 @@ def _replaced(text: bytes, value: bytes) -> bytes:
             depth += 1
         elif token[0] in b"}]":
             depth -= 1
-        elif depth == 1 and b"\\" not in token[0]:
-            found = _VALUE.match(text, position) if token[0] == b'"model"' else None
+        elif depth == 1:
+            found = _VALUE.match(text, position) if _is_model(token[0]) else None
             if found is not None:
                 parts += (text[end : found.start(1)], value)
                 position = end = found.end(1)

@@ -12,6 +12,7 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, gateway_error
 from providers.contract.accounts import Account
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.language import (
     CanChat,
     CanEmbed,
@@ -23,21 +24,23 @@ from providers.contract.language import (
 from providers.contract.spec import DefaultLanguageModels
 from providers.registry import LanguageProviders
 
-LanguageCall = Callable[[bytes, Account], Awaitable[LanguageResponse]]
-"""Sends a body with an account; see `CanChat.chat`."""
+LanguageCall = Callable[[bytes, Account, Mapping[str, str]], Awaitable[LanguageResponse]]
+"""Sends a body with an account and headers; see `CanChat.chat`."""
 
 
 class Choice(NamedTuple):
-    """The provider of a request, its call for the kind of request, and the model's name for it."""
+    """The provider of a request, its call for the kind of request, the model's name for it, and the headers of the
+    client that it takes."""
 
     provider: LanguageProvider
     call: LanguageCall
     model: str
+    client_headers: ClientHeaders
 
 
 class LanguageCatalog:
     """`aliases` are other names of models, in any case. `defaults` are the models of each provider for requests without
-    one."""
+    one, `client_headers` the headers that each provider takes from clients."""
 
     def __init__(
         self,
@@ -45,12 +48,14 @@ class LanguageCatalog:
         aliases: Mapping[str, str],
         defaults: Mapping[str, DefaultLanguageModels],
         discovery: Discovery[LanguageModel],
+        client_headers: Mapping[str, ClientHeaders],
     ) -> None:
         self._registry = registry
         self._calls = {kind: _calls(registry, kind) for kind in LanguageKind}
         self._aliases = {fold_name(alias): name for alias, name in aliases.items()}
         self._defaults = defaults
         self._discovery = discovery
+        self._client_headers = client_headers
 
     async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
         """The provider for a model as a client names it, "" for the default.
@@ -64,7 +69,7 @@ class LanguageCatalog:
             provider, name = self._default(caller, kind, usable)
         else:
             provider = await self._provider_of(caller, usable, name)
-        return Choice(provider, calls[provider.name], name)
+        return Choice(provider, calls[provider.name], name, self._client_headers[provider.name])
 
     async def _provider_of(self, caller: Caller, usable: Sequence[LanguageProvider], name: str) -> LanguageProvider:
         tables = [one for one in self._registry if (found := one.language_model(name)) and not found.unlisted]

@@ -33,9 +33,6 @@ _FAMILY = re.compile(r"(?:qwen|qwq|qvq|deepseek|kimi|moonshot|glm|llama|baichuan
 _OTHER = re.compile(r"image|tts|asr|realtime|livetranslate|speech|audio|rerank|-vc|-vd", re.IGNORECASE)
 """Models of pictures and sounds in the list."""
 
-_OF_ONE_MODEL = frozenset({"allocationquota.freetieronly"})
-"""Codes of quotas that each model has of its own."""
-
 
 def model_of(name: str) -> LanguageModel | None:
     """The language model of a name of a known family, else None."""
@@ -45,7 +42,7 @@ def model_of(name: str) -> LanguageModel | None:
 
 
 def error_of(failed: Failure) -> ProviderError:
-    """The error of an error response. Rate limits are those of the main account with one model."""
+    """The error of an error response. Whatever its code is, a rate limit is that of one model."""
     error = error_from(failed.status, failed.code, failed.message, failed.retry_after)
-    error.model_only = error.kind is ErrorKind.RATE_LIMITED or failed.code.lower() in _OF_ONE_MODEL
+    error.model_only |= error.kind is ErrorKind.RATE_LIMITED
     return error

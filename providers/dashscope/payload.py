@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
@@ -22,6 +23,11 @@ from providers.media_files import MediaKind
 from providers.sizes import parse_size, short_side
 
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
+CLIENT_HEADERS = ClientHeaders(
+    (RESOLVE_HEADER, "X-DashScope-DataInspection", "X-DashScope-Wait-Timeout"), of_account=("X-DashScope-WorkSpace",)
+)
+"""Of clients' requests, in the service's own API and in its compatible mode: links of uploaded files are resolved, the
+content filter is set, a call waits where the rate rises too fast, and the key acts in another workspace."""
 """Without it an `oss://` URL anywhere in the body is rejected as not downloadable."""
 
 MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k"}

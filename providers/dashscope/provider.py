@@ -254,11 +254,11 @@ class DashScope:
     def language_model(self, name: str) -> LanguageModel | None:
         return self._language_models.get(name.lower()) or unlisted(model_of(name))
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._language.post(f"{self._language_url_of(account)}/chat/completions", body, account)
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/chat/completions", body, account, headers)
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._language.post(f"{self._language_url_of(account)}/embeddings", body, account)
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/embeddings", body, account, headers)
 
     async def discover_language(self, account: Account) -> Sequence[LanguageModel]:
         names = await self._language.models(f"{self._language_url_of(account)}/models", account)

@@ -142,7 +142,7 @@ class TestOneOfFive:
         assert answer.headers["x-should-retry"] == "true"
         assert 1 <= int(answer.headers["retry-after"]) <= 36
         assert error["message"].startswith(
-            "None of the 5 accounts can accept tasks right now: 2 at the limit of running tasks, "
+            "None of the 5 accounts can be used right now: 2 at the limit of running tasks, "
         )
         for part in ("1 without credits", "1 with an expired login", "1 under risk control"):
             assert part in error["message"]

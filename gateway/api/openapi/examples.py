@@ -143,6 +143,8 @@ def _credentials_and_accounts(provider: str) -> dict[str, Example]:
         "closed_models": {},
         "running": 1,
         "submitted": 12,
+        "running_calls": 2,
+        "calls": 340,
         "failed": 0,
         "last_error": None,
         "credits": {**credits, "seen_at": CREATED},

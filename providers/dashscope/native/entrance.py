@@ -19,16 +19,13 @@ from providers.contract.requests import RawSubmit, VideoRequest
 from providers.dashscope.models import PROVIDER
 from providers.dashscope.native import answers
 from providers.dashscope.native.operations import OPERATIONS, PREFIX, DashScopeError
-from providers.dashscope.payload import RESOLVE_HEADER
+from providers.dashscope.payload import CLIENT_HEADERS
 from providers.sizes import parse_size
 
 NO_ASYNC = "current user api does not support synchronous calls."
 
 _ASYNC_HEADER = "x-dashscope-async"
-_WORKSPACE_HEADER = "X-DashScope-WorkSpace"
-_PASSED_HEADERS = (RESOLVE_HEADER, "X-DashScope-DataInspection")
 _SESSION_HEADER = "x-dashscope-sdk-session-id"
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}")
 _SDK_INPUTS = frozenset({"extend_prompt", "function"})
 """What the SDK adds to every `input`."""
 
@@ -57,7 +54,7 @@ class DashScopeEntrance:
         self, path: str, headers: Mapping[str, str], body: bytes, fields: Mapping[str, Any], *, managed: bool
     ) -> VideoRequest:
         """The fields besides `raw` are for the log, the archive and the public id: what cannot be read is left out,
-        the service checks it. The workspace of a client belongs to its own key."""
+        the service checks it."""
         if headers.get(_ASYNC_HEADER, "").lower() != "enable":
             raise ProviderError(ErrorKind.NOT_ENTITLED, code="AccessDenied", detail=NO_ASYNC)
         model = fields.get("model")
@@ -67,8 +64,7 @@ class DashScopeEntrance:
         tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))} if b"oss:" in body else ()
         if len(tags) > 1:
             raise ProviderError(ErrorKind.INVALID_REQUEST, code="InvalidParameter", message=_MIXED)
-        names = _PASSED_HEADERS if managed else (*_PASSED_HEADERS, _WORKSPACE_HEADER)
-        passed = {name: value for name in names if _PRINTABLE.fullmatch(value := headers.get(name, ""))}
+        passed = CLIENT_HEADERS.of(headers, managed=managed)
         prompt, duration = inputs.get("prompt"), parameters.get("duration")
         resolution, pixels = parameters.get("resolution"), parse_size(_text(parameters.get("size")))
         return VideoRequest(

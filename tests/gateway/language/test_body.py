@@ -37,6 +37,21 @@ def test_text_that_is_no_json_object_is_refused(text: bytes) -> None:
     assert caught.value.spec.status == 400
 
 
+@pytest.mark.parametrize("value", [b"[]", b"0", b"{}"])
+def test_text_of_too_many_values_is_refused_unparsed(value: bytes) -> None:
+    """To parse and to search them would stop every other request for seconds."""
+    text = b'{"model":"m","input":[' + b",".join([value] * 1_100_000) + b"]}"
+    with pytest.raises(GatewayError) as caught:
+        parse_body(text)
+    assert (caught.value.code, caught.value.spec.status) == ("too_large", 413)
+    assert "1000000" in caught.value.message("en")
+
+
+def test_token_numbers_of_the_largest_request_for_embeddings_are_accepted() -> None:
+    text = b'{"model":"m","input":[[' + b",".join([b"12345"] * 300_000) + b"]]}"
+    assert parse_body(text).model == "m"
+
+
 @pytest.mark.parametrize("value", [b"5", b"[]", b"{}", b"true"])
 def test_model_that_is_no_text_is_refused(value: bytes) -> None:
     with pytest.raises(GatewayError) as caught:
@@ -62,6 +77,9 @@ def test_name_that_is_too_long_is_no_model() -> None:
         (b'{"model":null}', b'{"model":"new"}'),
         (b'{"model":"a\\\\","n":1}', b'{"model":"new","n":1}'),
         (b'{"model":"a","model":"a"}', b'{"model":"new","model":"new"}'),
+        (b'{"mod\\u0065l":"a","n":1}', b'{"mod\\u0065l":"new","n":1}'),
+        (b'{"\\u006d\\u006F\\u0064\\u0065\\u006c":"a"}', b'{"\\u006d\\u006F\\u0064\\u0065\\u006c":"new"}'),
+        (b'{"t":"\\ud800","mode\\\\l":"a"}', b'{"model":"new","t":"\\ud800","mode\\\\l":"a"}'),
         (b"{}", b'{"model":"new"}'),
         (b" { } ", b' {"model":"new" } '),
         (b'{"a":[]}', b'{"model":"new","a":[]}'),

@@ -11,6 +11,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
 from gateway.language.catalog import LanguageCatalog
 from providers.contract.accounts import Account
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.language import CanDiscoverLanguage, LanguageKind, LanguageModel
 from providers.contract.spec import DefaultLanguageModels
 from providers.contract.upstream import Upstream
@@ -33,7 +34,8 @@ class Fixture:
         given = providers or (self.one, self.two)
         defaults = {one.name: DefaultLanguageModels(f"{one.name}-chat", f"{one.name}-embedding") for one in given}
         discovery = Discovery(TestClock(), Background(), list_of)
-        self.catalog = LanguageCatalog(LanguageProviders(given), aliases or {}, defaults, discovery)
+        headers = {one.name: ClientHeaders((f"X-{one.name}",)) for one in given}
+        self.catalog = LanguageCatalog(LanguageProviders(given), aliases or {}, defaults, discovery, headers)
 
     async def choice(self, caller: Caller, model: str, kind: LanguageKind = CHAT) -> tuple[str, str]:
         found = await self.catalog.choose(caller, kind, model)
