@@ -29,6 +29,8 @@ _WORKSPACE_HEADER = "X-DashScope-WorkSpace"
 _PASSED_HEADERS = (RESOLVE_HEADER, "X-DashScope-DataInspection")
 _SESSION_HEADER = "x-dashscope-sdk-session-id"
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}")
+_LONGEST_NAME = 200
+"""Characters of a model's name: limits and pauses of a model are kept by it."""
 _SDK_INPUTS = frozenset({"extend_prompt", "function"})
 """What the SDK adds to every `input`."""
 
@@ -63,8 +65,10 @@ class DashScopeEntrance:
         model = fields.get("model")
         if not isinstance(model, str) or not model.strip():
             raise answers.invalid_parameter("Field required: model")
+        if len(model) > _LONGEST_NAME:
+            raise answers.invalid_parameter("Model not exist.")
         inputs, parameters = _object(fields.get("input")), _object(fields.get("parameters"))
-        tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))} if b"oss:" in body else ()
+        tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))}
         if len(tags) > 1:
             raise ProviderError(ErrorKind.INVALID_REQUEST, code="InvalidParameter", message=_MIXED)
         names = _PASSED_HEADERS if managed else (*_PASSED_HEADERS, _WORKSPACE_HEADER)
@@ -129,10 +133,14 @@ def _text(value: Any) -> str:
 
 
 def _links(value: Any) -> Iterator[str]:
-    """The addresses of uploaded files in a body."""
-    if isinstance(value, str):
-        if value.startswith("oss://"):
-            yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _links(item)
+    """The addresses of uploaded files in a body, however deep."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            if one.startswith("oss://"):
+                yield one
+        elif isinstance(one, dict):
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one

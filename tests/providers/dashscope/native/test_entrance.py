@@ -73,6 +73,12 @@ def test_submit_without_a_model_is_refused(model: Any) -> None:
     assert (error.code, error.detail) == ("InvalidParameter", "Field required: model")
 
 
+def test_name_that_is_too_long_is_no_model() -> None:
+    error = refused(model="x" * 201)
+    assert (error.code, error.detail) == ("InvalidParameter", "Model not exist.")
+    assert read(model="x" * 200).model == "x" * 200
+
+
 @pytest.mark.parametrize("managed", [True, False])
 def test_only_headers_that_go_with_the_body_are_passed_on(managed: bool) -> None:
     headers = {
@@ -105,6 +111,21 @@ def test_account_of_the_uploaded_files_is_read_from_their_addresses(links: list[
     raw = read(input={"media": [{"type": "image", "url": link} for link in links]}).raw
     assert raw is not None
     assert raw.account_tag == tag
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        r'{"img_url": "\u006fss://%s"}',
+        r'{"img_url": "oss:\/\/%s"}',
+        '{"x":' + "[" * 990 + '"oss://%s"' + "]" * 990 + "}",
+    ],
+)
+def test_address_is_found_however_it_is_written(inputs: str) -> None:
+    body = '{"model": "m", "input": %s}' % (inputs % f"{FOLDER}/gateway-{TAG}/a.png")
+    raw = ENTRANCE.read_submit(PATH, Headers(ASYNC), body.encode(), orjson.loads(body), managed=True).raw
+    assert raw is not None
+    assert raw.account_tag == TAG
 
 
 def test_files_of_two_accounts_are_refused() -> None:
