@@ -79,11 +79,11 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     if http_error.status_code == 426:
         return error_response(request, GatewayError("upgrade_required"), http_error.headers)
     if http_error.status_code == 405:
-        response_error = GatewayError("method_not_allowed", values={"method": request.method})
         # The framework names the methods of one route only; a route that raises this itself names its own.
         allowed = allowed_methods(request.scope["path"], request.app.routes)
         own = not allowed or request.method in allowed
-        headers = http_error.headers if own else {"Allow": ", ".join(allowed)}
-        return error_response(request, response_error, headers)
+        headers = {"Allow": ", ".join(allowed), **((http_error.headers or {}) if own else {})}
+        values = {"method": request.method, "allowed": headers["Allow"]}
+        return error_response(request, GatewayError("method_not_allowed", values=values), headers)
     error_of_path = native.unknown_path() if native is not None else GatewayError("not_found")
     return error_response(request, error_of_path, http_error.headers)
