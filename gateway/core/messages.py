@@ -210,8 +210,8 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "网关内部错误，请附上 request_id 反馈", "Internal gateway error: report it with the request_id"
     ),
     "too_large": LocalizedText(
-        "请求体过大，上限为 {limit}；图片和视频请改用 https:// 地址，或在支持表单（multipart/form-data）的接口以文件上传，"
-        "其上限更高",
+        "请求体过大，上限为 {limit}；图片和视频请改用 https:// 地址，"
+        "或在支持表单（multipart/form-data）的接口以文件上传，其上限更高",
         "The request body is too large: the limit is {limit}. Give pictures and videos as https:// URLs, or, where the "
         "path takes forms (multipart/form-data), as files, which have a higher limit",
     ),
