@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 import respx
 
@@ -79,6 +80,19 @@ async def test_refused_grant_has_the_kind_of_its_error(
     provider: DashScope, account: Account, router: respx.MockRouter, status: int, body: Any, kind: ErrorKind
 ) -> None:
     router.get(f"{BASE}/uploads").respond(status, json=body)
+    with pytest.raises(ProviderError) as caught:
+        await provider.upload_grant("wan2.6-i2v", account)
+    assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(httpx.ReadError("cut"), ErrorKind.UPLOAD_FAILED), (httpx.ConnectError("refused"), ErrorKind.UNREACHABLE)],
+)
+async def test_grant_whose_answer_is_lost_is_no_submit(
+    provider: DashScope, account: Account, router: respx.MockRouter, error: Exception, kind: ErrorKind
+) -> None:
+    router.get(f"{BASE}/uploads").mock(side_effect=error)
     with pytest.raises(ProviderError) as caught:
         await provider.upload_grant("wan2.6-i2v", account)
     assert caught.value.kind is kind
