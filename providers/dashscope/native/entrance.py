@@ -17,7 +17,7 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.native import NativeAnswer, NativeError, NativeTask
 from providers.contract.requests import RawSubmit, VideoRequest
 from providers.dashscope.models import PROVIDER
-from providers.dashscope.native import answers
+from providers.dashscope.native import answers, errors
 from providers.dashscope.native.operations import OPERATIONS, PREFIX, DashScopeError
 from providers.dashscope.payload import RESOLVE_HEADER
 from providers.sizes import parse_size
@@ -64,9 +64,9 @@ class DashScopeEntrance:
             raise ProviderError(ErrorKind.NOT_ENTITLED, code="AccessDenied", detail=NO_ASYNC)
         model = fields.get("model")
         if not isinstance(model, str) or not model.strip():
-            raise answers.invalid_parameter("Field required: model")
+            raise errors.invalid_parameter("Field required: model")
         if len(model) > _LONGEST_NAME:
-            raise answers.invalid_parameter("Model not exist.")
+            raise errors.invalid_parameter("Model not exist.")
         inputs, parameters = _object(fields.get("input")), _object(fields.get("parameters"))
         tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))}
         if len(tags) > 1:
@@ -93,7 +93,7 @@ class DashScopeEntrance:
     def read_uploads(self, query: Mapping[str, str]) -> str:
         model = query.get("model", "").strip()
         if query.get("action") != "getPolicy" or not model:
-            raise answers.invalid_parameter("action must be getPolicy, and model is required")
+            raise errors.invalid_parameter("action must be getPolicy, and model is required")
         return model
 
     def client_session(self, headers: Mapping[str, str]) -> str:
@@ -121,7 +121,7 @@ class DashScopeEntrance:
         return {"data": data}
 
     def error(self, error: NativeError) -> NativeAnswer:
-        return answers.error_answer(error)
+        return errors.error_answer(error)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

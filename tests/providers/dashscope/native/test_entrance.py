@@ -1,9 +1,12 @@
 """Requests of DashScope's own API as its SDK sends them."""
 
+import json
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from providers.contract.errors import ErrorKind, ProviderError
@@ -58,6 +61,26 @@ def test_fields_describe_the_request() -> None:
 def test_what_cannot_be_read_is_left_to_the_service(fields: dict[str, Any]) -> None:
     request = read(**fields)
     assert (request.duration, request.size, request.resolution) == (None, None, None)
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_VALUES = st.recursive(
+    _SCALARS | st.just(f"oss://x/gateway-{TAG}/a"),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({"model": _VALUES}, optional=dict.fromkeys(("input", "parameters", "more"), _VALUES)))
+def test_any_object_is_a_request_or_an_error_of_the_service(fields: dict[str, Any]) -> None:
+    body = json.dumps(fields).encode()
+    try:
+        raw = ENTRANCE.read_submit(PATH, Headers(ASYNC), body, orjson.loads(body), managed=True).raw
+    except ProviderError:
+        assert not isinstance(fields["model"], str) or not 0 < len(fields["model"].strip()) <= 200
+    else:
+        assert raw is not None
+        assert (raw.body, raw.model) == (body, fields["model"])
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-DashScope-Async": "disable"}])
