@@ -127,9 +127,10 @@ class PollRoute(Route):
         """The response, which may be shared with other requests, with the id of this one in its body."""
         if not self._request_id:
             return response
-        body = b"%b%b%b%b" % (response.body[:-1], self._request_id, request_id.encode(), b'"}')
-        headers = [header for header in response.headers if header[0] != b"content-length"]
-        return PollResponse([*headers, (b"content-length", str(len(body)).encode())], body, response.caller)
+        body = b'%b%b%b"}' % (response.body[:-1], self._request_id, request_id.encode())
+        # The length is the last header.
+        headers = [*response.headers[:-1], (b"content-length", b"%d" % len(body))]
+        return PollResponse(headers, body, response.caller)
 
 
 class PollShortcut:
@@ -178,6 +179,6 @@ async def _respond(
 def _encode(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
     return [
         *((name.encode(), value.encode()) for name, value in headers.items()),
-        (b"content-length", str(len(body)).encode()),
         (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
     ]

@@ -62,7 +62,8 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "Model {model} cannot use files that are uploaded to {title}: pass an https or a data: URL",
     ),
     "method_not_allowed": LocalizedText(
-        "该路径不支持 {method} 方法，接口文档见 /docs", "Method {method} is not allowed on this path: see /docs"
+        "该路径不支持 {method} 方法，请改用 {allowed}；接口文档见 /docs",
+        "Method {method} is not allowed on this path: use {allowed}; see /docs",
     ),
     "content_policy_violation": LocalizedText(
         "内容违规，请修改提示词或素材", "The content violates the upstream's policy: change the prompt or the inputs"
@@ -209,9 +210,10 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "网关内部错误，请附上 request_id 反馈", "Internal gateway error: report it with the request_id"
     ),
     "too_large": LocalizedText(
-        "请求体过大，上限为 {limit}；图片和视频请用表单（multipart/form-data）以文件上传，其上限更高",
-        "The request body is too large: the limit is {limit}. Send pictures and videos as files in a form "
-        "(multipart/form-data), which has a higher limit",
+        "请求体过大，上限为 {limit}；图片和视频请改用 https:// 地址，"
+        "或在支持表单（multipart/form-data）的接口以文件上传，其上限更高",
+        "The request body is too large: the limit is {limit}. Give pictures and videos as https:// URLs, or, where the "
+        "path takes forms (multipart/form-data), as files, which have a higher limit",
     ),
     "too_many_values": LocalizedText(
         "请求体中的字段和数组元素过多，上限约为 {limit} 个，请拆分为多个请求",

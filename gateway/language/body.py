@@ -1,11 +1,6 @@
-"""The body of a chat or embedding request: read for two fields, and passed on as it is.
-
-Only the value of `model` is ever replaced, in the text itself: a second serialization could change numbers, the order
-of fields and the escapes of characters.
-"""
+"""The body of a chat or embedding request: read for two fields, and passed on as it is, see `providers.json_text`."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +9,12 @@ import orjson
 from gateway.core.errors import GatewayError, gateway_error
 from gateway.core.json_values import has_more_values
 from gateway.core.messages import ERRORS
-
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
-_VALUE = re.compile(rb'\s*+:\s*+("(?:[^"\\]++|\\.)*+"|null)', re.DOTALL)
-_BEGIN, _SPACE = re.compile(rb"\s*\{"), re.compile(rb"\s*")
+from providers.json_text import with_model
 
 MAX_VALUES = 1_000_000
 """Approximate values of a body: its commas and opening brackets, also those inside of strings. To parse so many takes
 0.1 s, in which no other request runs. An embedding of token numbers has some 300,000."""
 
-_LONGEST_ESCAPED = len('""') + len("model") * len(r"\u006d")
-"""Bytes of the text `model` with each of its characters escaped."""
 _LONGEST_NAME, _SHOWN_NAME = 200, 64
 """Characters of a model's name: pauses of a model are kept by it."""
 
@@ -39,7 +29,7 @@ class LanguageBody:
 
     def with_model(self, name: str) -> bytes:
         """The text with this model, and every other byte unchanged. Takes as long as it takes to parse the text."""
-        return self.text if name == self.model else _replaced(self.text, orjson.dumps(name))
+        return self.text if name == self.model else with_model(self.text, name)
 
 
 def parse_body(text: bytes) -> LanguageBody:
@@ -72,36 +62,3 @@ def _lenient(text: bytes) -> Any:
         return json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError):
         raise gateway_error("invalid_json") from None
-
-
-def _is_model(token: bytes) -> bool:
-    """True for the text `model`, also with escapes."""
-    if b"\\" not in token or len(token) > _LONGEST_ESCAPED:
-        return token == b'"model"'
-    return bool(json.loads(token, strict=False) == "model")
-
-
-def _replaced(text: bytes, value: bytes) -> bytes:
-    """The text of an object with another value of its top-level `model`, at each place where it is named; added at the
-    beginning where it is not."""
-    depth, end, parts = 0, 0, list[bytes]()
-    position = 0
-    while (token := _TOKEN.search(text, position)) is not None:
-        position = token.end()
-        if token[0] in b"{[":
-            depth += 1
-        elif token[0] in b"}]":
-            depth -= 1
-        elif depth == 1:
-            found = _VALUE.match(text, position) if _is_model(token[0]) else None
-            if found is not None:
-                parts += (text[end : found.start(1)], value)
-                position = end = found.end(1)
-    if parts:
-        return b"".join((*parts, text[end:]))
-    begin = _BEGIN.match(text)
-    if begin is None:
-        raise gateway_error("invalid_json")
-    rest = text[begin.end() :]
-    comma = b"" if rest[_SPACE.match(rest).end() :].startswith(b"}") else b","  # type: ignore[union-attr]
-    return b"".join((begin[0], b'"model":', value, comma, rest))

@@ -203,8 +203,11 @@ class Offer:
     def _raw_card(self, name: str, raw: RawSubmit) -> ModelCard:
         """The card of a model in an upstream's own request; an open one for a name that only the upstream may know."""
         meant = self._catalog.meant(name)
-        card = self._catalog.registry[raw.provider].card(meant) or ModelCard(meant, raw.provider, unlisted=True)
+        known = self._catalog.registry[raw.provider].card(meant)
+        card = known or ModelCard(meant, raw.provider, unlisted=True)
         own = [offered for offered in self._offered if offered.account.provider == raw.provider]
+        if not own and known is None and self._offered:
+            raise self._not_found("model_not_found", ModelCard(name, ""))
         if not own or (not card.unlisted and not self.cards_of(card)):
             raise self._no_account(card)
         return card

@@ -304,7 +304,12 @@ class DashScope:
         return (await self._granted(self._wire_name(model), account))[1]
 
     async def _granted(self, model: str, account: Account) -> tuple[Policy, Mapping[str, Any]]:
-        reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
+        try:
+            reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
+        except ProviderError as error:
+            if error.kind is not ErrorKind.ANSWER_LOST:
+                raise
+            raise ProviderError(ErrorKind.UPLOAD_FAILED, code=error.code, detail=error.detail) from error
         body = json_of(reply)
         policy = parse_policy(body) if succeeded(reply) else None
         if policy is not None:

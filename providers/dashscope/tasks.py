@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -195,6 +196,7 @@ def unix_time_of_query(text: str) -> float | None:
         return None
 
 
+@lru_cache(4096)
 def service_time(at: float) -> str:
     """Unix seconds as the service writes them: "2026-10-20 17:38:24.817" in UTC+8."""
     return datetime.fromtimestamp(at, _ZONE).isoformat(" ", "milliseconds")[:23]

@@ -113,3 +113,30 @@ def test_waiting_submit_logs_its_task(client: httpx.Client, session: str, caplog
         line = line_of(caplog, answer)
     assert answer.json()["status"] == "completed"
     assert answer.json()["task_id"] == line["upstream_id"]
+
+
+def test_upload_permission_logs_the_account_and_nothing_of_the_permission(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = managed.get("/api/v1/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v"})
+        line = line_of(caplog, answer)
+    assert (line["caller"], line["account"], line["model"]) == ("alice", "second", "wan2.6-i2v")
+    written = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("gateway"))
+    data = answer.json()["data"]
+    assert not [secret for secret in (SECRETS["second"], data["policy"], data["signature"]) if secret in written]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_native_submit_logs_task_and_caller(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture, model: str
+) -> None:
+    body = {"model": model, "input": {"prompt": "a secret cat"}, "parameters": {}}
+    path = "/api/v1/services/aigc/video-generation/video-synthesis"
+    with caplog.at_level(logging.DEBUG):
+        answer = managed.post(path, json=body, headers={"X-DashScope-Async": "enable"})
+        line = line_of(caplog, answer)
+    task = answer.json()["output"]["task_id"]
+    assert (line["caller"], line["account"], line["task"]) == ("alice", MODELS[model], task)
+    written = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("gateway"))
+    assert not [secret for secret in (*SECRETS.values(), "gw-alice", "a secret cat") if secret in written]

@@ -243,8 +243,8 @@ def shown(answer: httpx.Response) -> str:
         body = answer.json()
     except ValueError:
         return f"{answer.status_code} {answer.headers.get('content-type', '')}"
-    error = body.get("error") if isinstance(body, dict) else None
-    parts = [str(answer.status_code), str(error.get("code")) if isinstance(error, dict) else ""]
+    error = (body.get("error") or body) if isinstance(body, dict) else None
+    parts = [str(answer.status_code), str(error.get("code") or "") if isinstance(error, dict) else ""]
     parts += ["retry"] if answer.headers.get("x-should-retry") == "true" else []
     return " ".join(part for part in parts if part)
 

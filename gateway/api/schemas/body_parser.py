@@ -93,9 +93,10 @@ async def read_object(request: Request, limit: int, *, files: bool = True) -> As
 
 
 async def read_json(request: Request, limit: int) -> tuple[bytes, dict[str, Any]]:
-    """The body as it is, and the JSON object in it, whatever its Content-Type. Raises GatewayError."""
+    """The body as it is, without a byte order mark, and the JSON object in it, whatever its Content-Type. Raises
+    GatewayError."""
     body = await read_body(request, limit)
-    return body, await offload(len(body), partial(_read_json, body))
+    return bytes(_without_mark(body)), await offload(len(body), partial(_read_json, body))
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -124,12 +125,17 @@ def _read_json(body: bytes | bytearray) -> dict[str, Any]:
     if has_more_values(body, MAX_VALUES):
         raise gateway_error("invalid_json")
     try:
-        parsed = orjson.loads(memoryview(body)[len(_BOM) if body.startswith(_BOM) else 0 :])
+        parsed = orjson.loads(_without_mark(body))
     except orjson.JSONDecodeError:
         raise gateway_error("invalid_json" if _is_utf8(body) else "not_utf8") from None
     if not isinstance(parsed, dict):
         raise gateway_error("invalid_json")
     return parsed
+
+
+def _without_mark(body: bytes | bytearray) -> memoryview:
+    """The body without a byte order mark."""
+    return memoryview(body)[len(_BOM) if body.startswith(_BOM) else 0 :]
 
 
 def _is_utf8(body: bytes | bytearray) -> bool:
