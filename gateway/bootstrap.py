@@ -18,6 +18,7 @@ from gateway.accounts.configured import managed_accounts
 from gateway.accounts.model_discovery import Discovery, ModelList
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
+from gateway.api.metric_series import declare_series
 from gateway.api.services import Services
 from gateway.archive.archive import Archive
 from gateway.archive.copier import ArchiveResult
@@ -241,6 +242,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         pass_through=settings.pass_through,
         proxies=settings.pass_through_proxies,
     )
+    declare_series(registry)
     _log_warnings(process.logged_warnings, _warnings(settings, len(accounts), registry))
     # Nothing below raises: the configuration is applied as a whole.
     process.discovery.expire()
@@ -257,6 +259,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     poller.per_second = {
         name: own.queries_per_second for name, own in configured.items() if isinstance(own, ProviderSettings)
     }
+    metrics.RELOAD_OK.set(1)
+    metrics.RELOADED_AT.set(clock.now())
     watches = process.watches
     watches.tasks, watches.current, watches.interval = tasks, callers.current, settings.video_poll_interval / 1000
     return Services(

@@ -94,6 +94,8 @@ class AccountPool:
         """Replace the managed accounts. The records of accounts that stay are kept, but their health is reset where the
         credential was replaced."""
         self._policy = policy or self._policy
+        for managed in accounts:
+            metrics.declare_account(managed.account.provider, managed.account.label)
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
@@ -336,6 +338,9 @@ class AccountPool:
         """Record a credit balance."""
         record = self._current(account)
         if record is not None:
+            if account.id in self._managed:
+                before = record.credits.credits.total if record.credits is not None else None
+                metrics.credits_read(account.provider, account.label, credits.total, before)
             record.credits = CreditBalance(credits, self._clock.monotonic())
             record.health.record_credits(credits.total, self._clock.monotonic())
 

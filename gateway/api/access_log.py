@@ -5,18 +5,28 @@ import logging
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.types import Scope
 
 from gateway.core.logs import ACCESS, mask_path
-from gateway.core.metrics import observe_request
+from gateway.core.metrics import REQUESTS_IN_FLIGHT, observe_request
 
+_COUNTED = "gateway.is_counted"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _BETWEEN_CREDENTIALS = re.compile(r"[\s,@]+")
 _MIN_CREDENTIAL_LENGTH = 8
 _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
+
+
+def in_flight(scope: Scope) -> AbstractContextManager[None]:
+    """Count a request as being answered inside the context, once."""
+    if _COUNTED in scope:
+        return nullcontext()
+    scope[_COUNTED] = True
+    return REQUESTS_IN_FLIGHT.track_inprogress()
 
 
 def request_id_of(given: str) -> str:

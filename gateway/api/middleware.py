@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.access_log import log_request, request_id_of
+from gateway.api.access_log import in_flight, log_request, request_id_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.relay import ResponseInterruptedError
@@ -86,7 +86,8 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            with in_flight(scope):
+                await self._app(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.access_log import log_request, request_id_of
+from gateway.api.access_log import in_flight, log_request, request_id_of
 from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
 from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
@@ -60,10 +60,11 @@ async def answer_poll(
     generation = cache.generation
     caller = services.callers.identify(authorization.decode("latin-1"))
     scope["gateway.caller"] = caller.name
-    if wait:
-        task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
-    else:
-        task = await services.tasks.status(caller, id, force_refresh=force_refresh)
+    with in_flight(scope):
+        if wait:
+            task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
+        else:
+            task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
     freshness = services.settings.poll_freshness

@@ -48,10 +48,11 @@ def _overdue() -> ProviderError:
 
 @dataclass(slots=True)
 class PendingQuery:
-    """A pending query of one id, with the futures of its callers. `forced` is True while one of them waits for a forced
-    refresh."""
+    """A pending query of one id, with the futures of its callers. `since` is when it was enqueued, in monotonic
+    seconds. `forced` is True while one of them waits for a forced refresh."""
 
     id: str
+    since: float
     waiting: list["asyncio.Future[Answer]"] = field(default_factory=list)
     forced: bool = False
 
@@ -76,6 +77,7 @@ class QueryBatcher:
         self._background = background
         self._on_results = on_results
         self._priority_of = priority_of
+        self._queue_wait = metrics.queue_wait(provider.name, "query")
         self._batch = provider.query_batch
         self._max_calls = CONCURRENT_BATCHES if self._batch > 1 else CONCURRENT_SINGLES
         self._pending: QueryQueue[PendingQuery] = QueryQueue()
@@ -105,7 +107,7 @@ class QueryBatcher:
             return self._wait_for(query)
         query = self._pending.get(id)
         if query is None:
-            query = PendingQuery(id)
+            query = PendingQuery(id, self._clock.monotonic())
             self._pending.add(id, query, self._priority_of(id))
             if len(self._pending) > MAX_PENDING:
                 self._drop_oldest()
@@ -181,6 +183,7 @@ class QueryBatcher:
             batch = [self._pending.pop(now) for _ in range(min(self._batch, len(self._pending)))]
             for query in batch:
                 self._in_flight[query.id] = query
+                self._queue_wait.observe(now - query.since)
             self._calls += 1
             self._background.start(self._run(batch))
         self._schedule()

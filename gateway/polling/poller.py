@@ -97,11 +97,15 @@ class Poller:
         for (name, _), limiter in list(self._limiters.items()):
             limiter.change_limit(limits.get(name, 0.0), self._clock.monotonic())
 
-    def submitted(self, account: Account, id: str, at: float) -> None:
+    def submitted(self, account: Account, id: str, at: float, card: ModelCard | None = None) -> None:
         """Cache a submitted task as queued. The entry is not fresh, so the first poll queries the upstream. `at` is in
-        unix seconds."""
+        unix seconds, `card` that of its model."""
         self._cached[account.id, id] = CachedTask(
-            TaskState(id, Phase.QUEUED, created_at=at), NEVER, at, created_here_at=self._clock.monotonic()
+            TaskState(id, Phase.QUEUED, created_at=at),
+            NEVER,
+            at,
+            created_here_at=self._clock.monotonic(),
+            model=metrics.model_label(card),
         )
 
     def expire(self, account: Account, id: str) -> None:
@@ -170,7 +174,10 @@ class Poller:
                 metrics.QUERIES_SAVED.inc()
                 found[id] = self._observation_of(cached, card)
         for id, future in pending.items():
-            found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
+            result, card = await future, cards[id]
+            if card is None and isinstance(result, TaskState) and result.model:
+                card = provider.card(result.model)
+            found[id] = self._conclude(account, id, result, card, submitted_at.get(id))
         return {id: found[id] for id in cards}
 
     async def refresh(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
@@ -219,7 +226,11 @@ class Poller:
                     self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at, answered_at=now)
                 elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
-                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at, now)
+                    self._cached[account.id, id] = CachedTask(
+                        answer, now, last.submitted_at, last.floor, sent_at, now, model=last.model
+                    )
+                    if answer.phase.ended and not last.state.phase.ended:
+                        metrics.task_finished(account.provider, last.model, answer)
             elif answer.kind is ErrorKind.TASK_NOT_FOUND:
                 last = self._cached.get((account.id, id))
                 if last is not None and last.is_observed and last.sent_at <= sent_at:

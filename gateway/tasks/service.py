@@ -150,7 +150,8 @@ class Tasks:
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
         created = int(self._clock.now())
-        self._poller.submitted(account, submission.id, created)
+        card = validated.card or self._registry.card(validated.model)
+        self._poller.submitted(account, submission.id, created, card)
         if self._archiver is not None:
             id, provider = submission.id, self._registry[account.provider]
             seconds, size = asked_seconds(validated), asked_size(validated)

@@ -124,7 +124,9 @@ class Submitter:
         while attempts < self._max_attempts and not deadline.has_passed:
             attempts += 1
             accounts = [account for account in accounts if not self._is_removed(order, account)]
+            began = time.perf_counter()
             lease = await self._next(provider, accounts, price, failures, deadline, in_order=lookup is not None)
+            metrics.queue_wait(provider.name, "submit").observe(time.perf_counter() - began)
             if lease is None:
                 break
             account = lease.account

@@ -35,7 +35,7 @@ _LIVE = {"POLL_FRESHNESS": "0", "DASHSCOPE_QPS": "0"}
 
 _LIVE_POLLS = Requests((TASK + UNIQUE,), bearer(KEY))
 _RUNNING = b'"status":"processing"'
-_COUNTED = re.compile(rb"^gateway_request_seconds_count\{[^}]*/healthz[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
+_COUNTED = re.compile(rb"^gateway_request_duration_seconds_count\{[^}]*/healthz[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
 
 def live_polls(stand: Stand) -> list[Row]:

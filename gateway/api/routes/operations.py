@@ -1,21 +1,21 @@
 """Health checks, the API documentation and the metrics."""
 
 from collections import Counter
-from importlib.metadata import version
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from gateway.accounts.health import AccountState
 from gateway.api.admin_auth import require_operator
 from gateway.api.context import json_response, language_of, services
+from gateway.api.metric_series import VERSION
 from gateway.api.openapi.document import document
 from gateway.api.openapi.page import docs_page
 from gateway.api.paths import redirect_of_page
-from gateway.core import metrics
+from gateway.core.exposition import exposition
 from gateway.core.localization import choose_language
-
-VERSION = version("video-gateway")
+from providers import registry
 
 
 async def healthz(request: Request) -> Response:
@@ -46,5 +46,7 @@ async def prometheus(request: Request) -> Response:
     """GET /metrics, for the operator."""
     require_operator(request)
     pool = services(request).pool
-    states = Counter((managed.account.provider, pool.status(managed.account).state.value) for managed in pool.managed)
-    return Response(metrics.exposition(states), media_type=CONTENT_TYPE_LATEST)
+    states = dict.fromkeys(((spec.name, state.value) for spec in registry.PROVIDERS for state in AccountState), 0)
+    states |= Counter((managed.account.provider, pool.status(managed.account).state.value) for managed in pool.managed)
+    names = {managed.account.label for managed in pool.managed}
+    return Response(exposition(states, names), media_type=CONTENT_TYPE_LATEST)

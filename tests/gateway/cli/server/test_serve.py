@@ -164,8 +164,10 @@ def test_metrics_of_all_workers_are_summed(tmp_path: Path) -> None:
         for _ in range(4):
             text = httpx.get(f"{url}/metrics", timeout=20).text
             counted = re.search(
-                r'gateway_request_seconds_count\{method="GET",route="/v1/models",status="200"\} (\S+)', text
+                r'gateway_request_duration_seconds_count\{method="GET",route="/v1/models",status="200"\} (\S+)', text
             )
             assert counted
             assert float(counted[1]) == 40
+            assert re.search(r"^process_resident_memory_bytes [1-9]", text, re.MULTILINE)
+            assert "_created" not in text
         assert process.end() == 0
