@@ -32,6 +32,7 @@ from gateway.api.routes import (
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
+from gateway.core import tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
@@ -138,7 +139,7 @@ def all_routes() -> list[Route]:
 
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
-    *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition"),
+    *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition", "age", "server-timing"),
 ]
 """Response headers that CORS exposes to web pages."""
 
@@ -169,6 +170,7 @@ def create_app(
             aclosing(process.fetcher),
             process.background as background,
             aclosing(process.webhooks),
+            tracing.exported(),
         ):
             background.start(_daily_credits(app, process).run())
             if reload:

@@ -99,6 +99,8 @@ class OutcomeRecorder(Protocol):
         self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
     ) -> bool: ...
 
+    def log_ended_pause(self, account: Account) -> None: ...
+
 
 class Lease:
     """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome.
@@ -155,6 +157,7 @@ class Lease:
         record.running[id] = self._pool.monotonic() + RUNNING_SECONDS
         if record.credential == self._credential:
             record.health.succeed(self._model, sent_at=self._sent_at, price=self._price)
+            self._pool.log_ended_pause(self.account)
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def answered(self) -> None:
@@ -162,6 +165,7 @@ class Lease:
         self._record.calls += 1
         if self._record.credential == self._credential:
             self._record.health.succeed(self._model, sent_at=self._sent_at)
+            self._pool.log_ended_pause(self.account)
 
     def failed(self, error: ProviderError) -> bool:
         """Record a failed submit or call, or one with unknown outcome. True where it pauses the account, or the model.

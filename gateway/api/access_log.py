@@ -5,28 +5,20 @@ import logging
 import re
 import secrets
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from starlette.types import Scope
 
+from gateway.api.request_measure import RECORD
 from gateway.core.logs import ACCESS, mask_path
-from gateway.core.metrics import REQUESTS_IN_FLIGHT, observe_request
+from gateway.core.metrics import observe_request
+from gateway.core.request_record import RequestRecord
 
-_COUNTED = "gateway.is_counted"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _BETWEEN_CREDENTIALS = re.compile(r"[\s,@]+")
 _MIN_CREDENTIAL_LENGTH = 8
 _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
-
-
-def in_flight(scope: Scope) -> AbstractContextManager[None]:
-    """Count a request as being answered inside the context, once."""
-    if _COUNTED in scope:
-        return nullcontext()
-    scope[_COUNTED] = True
-    return REQUESTS_IN_FLIGHT.track_inprogress()
 
 
 def request_id_of(given: str) -> str:
@@ -50,16 +42,37 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         return
     # Some clients write theirs into a path or an id. A path without parameters is the gateway's own text.
     credentials, path = _credentials_of(scope), scope["path"]
+    if path != route:
+        path = mask_path(path, credentials)
+    client = scope.get("client")
     fields = {
         "method": method,
-        "path": path if path == route else mask_path(path, credentials),
+        "path": path,
         "status": status,
         "ms": round(seconds * 1000, 1),
+        **_upstream_fields(scope),
+        "client": client[0] if client else "-",
         "caller": scope.get("gateway.caller", "-"),
+        **_task_of(route, path),
         **scope.get("gateway.log_fields", {}),
         "request_id": _without(credentials, scope["gateway.request_id"]),
     }
     ACCESS.log(level, "request", extra={"fields": fields})
+
+
+def _upstream_fields(scope: Scope) -> dict[str, object]:
+    """How long the request waited for an upstream, and with which account. Empty where it did not."""
+    record: RequestRecord | None = scope.get(RECORD)
+    if record is None or not record.account:
+        return {}
+    return {"upstream_ms": round(record.upstream_seconds * 1000, 1), "account": record.account}
+
+
+def _task_of(route: str, path: str) -> dict[str, str]:
+    """The task that a path names, from the masked path."""
+    before, is_task, _ = route.partition("{id}")
+    segments, index = path.split("/"), before.count("/")
+    return {"task": segments[index]} if is_task and index < len(segments) else {}
 
 
 def _credentials_of(scope: Scope) -> list[str]:

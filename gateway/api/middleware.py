@@ -3,14 +3,15 @@
 import asyncio
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.access_log import in_flight, log_request, request_id_of
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.relay import ResponseInterruptedError
+from gateway.api.request_measure import SERVER_TIMING, STATUS, MeasuredRequest, server_timing
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
@@ -76,23 +77,23 @@ class RequestContext:
         request_id = request_id_of(headers.get("x-request-id", ""))
         scope["gateway.request_id"] = request_id
         started = time.perf_counter()
-        status = 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] in _STARTS:
-                status = message.get("status", _UPGRADED)
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                scope[STATUS] = message.get("status", _UPGRADED)
+                headers = [(b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started))]
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         try:
-            with in_flight(scope):
+            with MeasuredRequest(scope):
                 await self._app(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
             routine = path in _ROUTINE_PATHS or isinstance(route, PollRoute)
-            log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
+            status = scope.get(STATUS, _CLIENT_DISCONNECTED)
+            log_request(scope, path, status, time.perf_counter() - started, routine=routine)
 
 
 class UnhandledErrors:

@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.access_log import in_flight, log_request, request_id_of
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.context import caller_of, has_no_cache, poll_headers, services
 from gateway.api.error_responses import failure_response
+from gateway.api.request_measure import SERVER_TIMING, MeasuredRequest, server_timing
 from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
 from gateway.api.services import services_of
 from gateway.core.errors import gateway_error
@@ -60,7 +61,7 @@ async def answer_poll(
     generation = cache.generation
     caller = services.callers.identify(authorization.decode("latin-1"))
     scope["gateway.caller"] = caller.name
-    with in_flight(scope):
+    with MeasuredRequest(scope):
         if wait:
             task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
         else:
@@ -163,7 +164,7 @@ async def _respond(
 ) -> None:
     started = time.perf_counter()
     request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
-    scope["gateway.request_id"] = request_id
+    scope["gateway.request_id"], scope["route"] = request_id, route
     try:
         response = await answer_poll(scope, receive, headers, id, route.renderer)
         response = route.with_request_id(response, request_id)
@@ -171,7 +172,7 @@ async def _respond(
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)
         status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
-    head = [*head, (b"x-request-id", request_id.encode())]
+    head = [*head, (b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started))]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
     log_request(scope, route.path, status, time.perf_counter() - started, routine=True)

@@ -18,6 +18,7 @@ from providers.contract.tasks import TaskState
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 OK, ERROR = "ok", "error"
+UNEXPECTED, ABANDONED = "unexpected", "abandoned"
 CALLS = ("query", "submit", "upload", "discover", "chat", "embedding")
 OTHER_MODEL = "other"
 TASK_OUTCOMES = ("completed", "failed", "content_refused", "cancelled")
@@ -53,7 +54,8 @@ UPSTREAM = Histogram(
 )
 UPSTREAM_ERRORS = Counter(
     "gateway_upstream_errors",
-    "Failed upstream calls, by provider, call and kind of error (`unexpected`: a fault of the gateway).",
+    "Failed upstream calls, by provider, call and kind of error (`unexpected`: a fault of the gateway, "
+    "`abandoned`: the request ended first).",
     ("provider", "call", "kind"),
 )
 QUEUE = Histogram(
@@ -134,7 +136,6 @@ WEBHOOKS_PENDING = Gauge(
     multiprocess_mode="livesum",
 )
 
-_UNEXPECTED = "unexpected"
 _SUBMIT_OUTCOMES = ("accepted", *(kind.value for kind in ErrorKind))
 
 for _kind in ("sse", "websocket"):
@@ -158,10 +159,10 @@ def _upstream(provider: str, call: str, outcome: str) -> Histogram:
 
 
 def observe_call(provider: str, call: str, outcome: str, seconds: float) -> None:
-    """`outcome` is `ok`, a kind of error, or anything else for an unexpected one."""
+    """`outcome` is `ok`, a kind of error, UNEXPECTED or ABANDONED."""
     _upstream(provider, call, OK if outcome == OK else ERROR).observe(seconds)
     if outcome != OK:
-        UPSTREAM_ERRORS.labels(provider, call, outcome if outcome in _SUBMIT_OUTCOMES else _UNEXPECTED).inc()
+        UPSTREAM_ERRORS.labels(provider, call, outcome).inc()
 
 
 @cache
@@ -213,7 +214,7 @@ def declare_provider(provider: str, calls: Iterable[str], models: Iterable[str],
     for call in calls:
         for outcome in (OK, ERROR):
             _upstream(provider, call, outcome)
-        for kind in (*ErrorKind, _UNEXPECTED):
+        for kind in (*ErrorKind, UNEXPECTED, ABANDONED):
             UPSTREAM_ERRORS.labels(provider, call, str(kind))
     for reason in pauses:
         PAUSES.labels(provider, reason)

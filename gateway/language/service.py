@@ -4,7 +4,6 @@ A call has no task and no idempotency key. It is sent again, to another account,
 client's own retry is a call of its own.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,10 +16,10 @@ from gateway.accounts.failover import is_affected, may_try_another
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
-from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider, gateway_error
 from gateway.core.messages import ERRORS
+from gateway.core.upstream_call import UpstreamCall
 from gateway.language.body import LanguageBody
 from gateway.language.catalog import LanguageCatalog
 from providers.contract.accounts import Account
@@ -119,13 +118,13 @@ class Language:
         self, call: Callable[[], Awaitable[LanguageResponse]], kind: LanguageKind, lease: Lease
     ) -> LanguageResponse:
         """Send the call with the leased account, and record the outcome."""
-        account, outcome, began = lease.account, "ok", time.perf_counter()
+        account = lease.account
         lease.sending()
         sent_at = self._pool.monotonic()
         try:
-            response = await call()
+            with UpstreamCall(account, kind.value):
+                response = await call()
         except ProviderError as error:
-            outcome = error.kind.value
             clean(error, account)
             lease.failed(error)
             raise
@@ -133,8 +132,6 @@ class Language:
             lease.answered()
             self._pool.record_login(account, sent_at=sent_at)
             return response
-        finally:
-            metrics.observe_call(account.provider, kind.value, outcome, time.perf_counter() - began)
 
 
 def _leased(response: LanguageResponse, lease: ExitStack) -> LanguageResponse:

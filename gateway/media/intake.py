@@ -19,6 +19,7 @@ from gateway.core.errors import GatewayError, invalid
 from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY, location_of
 from gateway.core.messages import ERRORS
+from gateway.core.request_record import request_fields
 from gateway.media.resize import shrink_to
 from gateway.media.spool import SPOOL_BYTES, close_spooled, spool
 from gateway.media.unreadable import unreadable
@@ -80,7 +81,9 @@ class MediaIntake:
                 ready = await self._prepare_all(card, request, client, resources)
             except OSError as error:
                 # The disk is full or missing: nothing has been sent.
-                GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": location_of(error)}})
+                GATEWAY.error(
+                    "inputs could not be stored", extra={"fields": {"cause": location_of(error), **request_fields()}}
+                )
                 raise GatewayError("internal_error") from error
             yield ready
 

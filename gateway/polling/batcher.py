@@ -6,7 +6,6 @@ than the deadline.
 
 import asyncio
 import math
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, location_of
+from gateway.core.upstream_call import UpstreamCall
 from gateway.polling.query_queue import Priority, QueryQueue
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
@@ -264,18 +264,18 @@ class QueryBatcher:
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         """The results of one call. An error of the call is the result of every id."""
-        sent_at, began, outcome = self._clock.monotonic(), time.perf_counter(), "broken"
+        sent_at = self._clock.monotonic()
         metrics.batch_sizes(self.provider.name).observe(len(ids))
         metrics.QUERIES_IN_FLIGHT.inc()
         answers: Mapping[str, Answer]
         try:
-            found, outcome = await self.provider.query(ids, self.account), "ok"
+            with UpstreamCall(self.account, "query", shared=True):
+                found = await self.provider.query(ids, self.account)
             answers = {id: found.get(id) or ProviderError(ErrorKind.TASK_NOT_FOUND) for id in ids}
         except ProviderError as error:
-            answers, outcome = dict.fromkeys(ids, error), error.kind.value
+            answers = dict.fromkeys(ids, error)
         finally:
             metrics.QUERIES_IN_FLIGHT.dec()
-            metrics.observe_call(self.provider.name, "query", outcome, time.perf_counter() - began)
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )

@@ -5,6 +5,7 @@ returned.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import clean
+from gateway.core.request_record import waited_for_upstream
 from gateway.core.segmented_lru import SegmentedLRU
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
 from gateway.polling.query_queue import Priority
@@ -173,11 +175,14 @@ class Poller:
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
                 found[id] = self._observation_of(cached, card)
+        began = time.perf_counter() if pending else 0.0
         for id, future in pending.items():
             result, card = await future, cards[id]
             if card is None and isinstance(result, TaskState) and result.model:
                 card = provider.card(result.model)
             found[id] = self._conclude(account, id, result, card, submitted_at.get(id))
+        if pending:
+            waited_for_upstream(account.label, time.perf_counter() - began)
         return {id: found[id] for id in cards}
 
     async def refresh(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from gateway.archive.archive import OpenedFile
 from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.records import Variant
 from gateway.archive.task_archiver import TaskArchiver
+from gateway.core import tracing
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, as_transient, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
@@ -121,7 +122,7 @@ class Tasks:
             without_model: list[Account] = []
             try:
                 async with AsyncExitStack() as inputs:
-                    with deadline.transfer():
+                    with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
                     requests = {account: replace(ready, card=own.card) for account, own in validated.items()}

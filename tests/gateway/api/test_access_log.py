@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from gateway.api.access_log import log_request
+from gateway.api.request_measure import RECORD
+from gateway.core.request_record import RequestRecord
 
 CREDENTIAL = "Zx9kQ2mT7rB4"
 
@@ -50,3 +52,44 @@ def test_credential_of_the_header_at_the_end_of_what_is_logged_is_masked(
     path = fields_of(caplog, "/v1/".ljust(before, "z") + CREDENTIAL + "z" * 60_000, "r")["path"]
     assert CREDENTIAL[:3] not in path
     assert len(path) < 520
+
+
+def test_line_has_the_address_of_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    scope = {"path": "/v1/models", "headers": [], "gateway.request_id": "r", "client": ("203.0.113.9", 4711)}
+    with caplog.at_level(logging.INFO, "gateway.access"):
+        log_request(scope, "/v1/models", 401, 0.1)
+        log_request({**scope, "client": None}, "/v1/models", 401, 0.1)
+    assert [vars(record)["fields"]["client"] for record in caplog.records] == ["203.0.113.9", "-"]
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "task"),
+    [
+        ("/v1/videos/tasks/{id}", "/v1/videos/tasks/t-1", "t-1"),
+        ("/v1/videos/{id}/content", "/v1/videos/t-1/content", "t-1"),
+        ("/v1/models/{id:path}", "/v1/models/wan2.6", None),
+        ("unmatched", "/x", None),
+    ],
+)
+def test_line_names_the_task_of_its_path(
+    caplog: pytest.LogCaptureFixture, route: str, path: str, task: str | None
+) -> None:
+    with caplog.at_level(logging.INFO, "gateway.access"):
+        log_request({"path": path, "headers": [], "gateway.request_id": "r"}, route, 404, 0.1)
+    assert vars(caplog.records[0])["fields"].get("task") == task
+
+
+def test_credential_in_place_of_a_task_is_masked_in_both_fields(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"authorization", f"Bearer {CREDENTIAL}".encode())]
+    scope = {"path": f"/v1/videos/{CREDENTIAL}", "headers": headers, "gateway.request_id": "r"}
+    with caplog.at_level(logging.INFO, "gateway.access"):
+        log_request(scope, "/v1/videos/{id}", 404, 0.1)
+    assert CREDENTIAL not in str(vars(caplog.records[0])["fields"])
+
+
+def test_line_has_upstream_time_and_account_where_the_request_waited(caplog: pytest.LogCaptureFixture) -> None:
+    scope = {"path": "/", "headers": [], "gateway.request_id": "r", RECORD: RequestRecord("r", "main", 0.0123)}
+    with caplog.at_level(logging.INFO, "gateway.access"):
+        log_request(scope, "/", 200, 0.1)
+    fields = vars(caplog.records[0])["fields"]
+    assert (fields["upstream_ms"], fields["account"]) == (12.3, "main")
