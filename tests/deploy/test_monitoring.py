@@ -34,7 +34,8 @@ OUTCOMES = {"ok", "accepted", *(kind.value for kind in ErrorKind)}
 VALUES: dict[tuple[str, str], set[str]] = {
     ("gateway_accounts", "state"): {state.value for state in AccountState},
     ("gateway_submits_total", "outcome"): OUTCOMES,
-    ("gateway_upstream_seconds_count", "outcome"): OUTCOMES,
+    ("gateway_upstream_duration_seconds_count", "outcome"): {"ok", "error"},
+    ("gateway_upstream_errors_total", "kind"): OUTCOMES,
     ("gateway_archive_copies_total", "outcome"): {outcome.value for outcome in Outcome},
     ("gateway_webhooks_total", "outcome"): {"delivered", "given_up", "lost"},
 }
