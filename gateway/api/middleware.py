@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
+from gateway.api.context import usage_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.relay import ResponseInterruptedError
@@ -82,7 +83,13 @@ class RequestContext:
             nonlocal status
             if message["type"] in _STARTS:
                 status = message.get("status", _UPGRADED)
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                response_headers = MutableHeaders(scope=message)
+                response_headers["x-request-id"] = request_id
+                usage = usage_of(scope)
+                if usage is not None:
+                    # Those of the key replace what an upstream says of the operator's account.
+                    for name, value in usage.headers(with_quotas=scope.get("method") == "POST"):
+                        response_headers[name.decode()] = value.decode()
             await send(message)
 
         try:
