@@ -15,6 +15,7 @@ from gateway.api.relay import ResponseInterruptedError
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
+from gateway.limits.request_rate import LimitHeaderList
 
 _CLIENT_DISCONNECTED = 499
 """In logs and metrics only: the client disconnected before the response."""
@@ -85,11 +86,9 @@ class RequestContext:
                 status = message.get("status", _UPGRADED)
                 response_headers = MutableHeaders(scope=message)
                 response_headers["x-request-id"] = request_id
-                usage = usage_of(scope)
-                if usage is not None:
-                    # Those of the key replace what an upstream says of the operator's account.
-                    for name, value in usage.headers(with_quotas=scope.get("method") == "POST"):
-                        response_headers[name.decode()] = value.decode()
+                for name, value in _limit_headers(scope):
+                    # They replace what an upstream says of the operator's account.
+                    response_headers[name.decode()] = value.decode()
             await send(message)
 
         try:
@@ -99,6 +98,16 @@ class RequestContext:
             path = getattr(route, "path", "unmatched")
             routine = path in _ROUTINE_PATHS or isinstance(route, PollRoute)
             log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
+
+
+def _limit_headers(scope: Scope) -> LimitHeaderList:
+    """What a response tells of the limits of its key."""
+    usage = usage_of(scope)
+    if usage is None:
+        return []
+    if isinstance(scope.get("route"), PollRoute):
+        return usage.poll_headers()
+    return usage.submit_headers() if scope.get("method") == "POST" else usage.request_headers()
 
 
 class UnhandledErrors:

@@ -181,10 +181,9 @@ async def _respond(
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)
         status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
-    head = [*head, (b"x-request-id", request_id.encode())]
     usage = usage_of(scope)
-    if usage is not None:
-        head += usage.headers(with_quotas=False)
+    limits = usage.poll_headers() if usage is not None else ()
+    head = [*head, (b"x-request-id", request_id.encode()), *limits]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
     log_request(scope, route.path, status, time.perf_counter() - started, routine=True)

@@ -11,7 +11,7 @@ from gateway.core.localization import format_duration
 from gateway.core.messages import ERRORS
 from gateway.limits.allowed_models import AllowedModels
 from gateway.limits.daily_counts import Calendar, DailyCounts
-from gateway.limits.request_rate import Headers, RequestRate, limit_headers
+from gateway.limits.request_rate import LimitHeaderList, RequestRate, limit_headers
 from gateway.limits.running_tasks import RunningTasks, TaskKey
 
 _BURST_SECONDS = 2.0
@@ -162,13 +162,20 @@ class KeyUsage:
         self._today.begin(self.calendar.day_of(self._clock.now()))
         return self._today
 
-    # --- headers ------------------------------------------------------------------------------------------------
+    # --- headers: the lists may be shared, and are not to be changed ---------------------------------------------
 
-    def headers(self, *, with_quotas: bool) -> Headers:
-        """The headers of a response, for each limit that is set. `with_quotas` adds those of submits."""
-        found = list(self.rate.headers()) if self.rate is not None else []
-        if not with_quotas:
-            return found
+    def poll_headers(self) -> LimitHeaderList:
+        """Those of a poll: of requests, once less than half of the burst is left."""
+        rate = self.rate
+        return rate.headers_if_low() if rate is not None else []
+
+    def request_headers(self) -> LimitHeaderList:
+        """Those of other requests, where there is a rate limit."""
+        return self.rate.headers() if self.rate is not None else []
+
+    def submit_headers(self) -> LimitHeaderList:
+        """Those of a request that may be a submit, for each limit that is set."""
+        found = self.request_headers()
         reset = self.resets_at - self._clock.now()
         quotas = (
             ("tasks", self.running_tasks, None),
@@ -177,7 +184,7 @@ class KeyUsage:
         )
         for name, quantity, seconds in quotas:
             if quantity.limit is not None:
-                found += limit_headers(name, quantity.limit, quantity.remaining or 0, seconds)
+                found = [*found, *limit_headers(name, quantity.limit, quantity.remaining or 0, seconds)]
         return found
 
 

@@ -13,7 +13,8 @@ LIMIT_HEADERS = tuple(
 )
 """The headers of all limits. Those of requests are OpenAI's, the others of its form. When a task ends is not known."""
 
-Headers = list[tuple[bytes, bytes]]
+LimitHeaderList = list[tuple[bytes, bytes]]
+_NONE: LimitHeaderList = []
 
 
 class RequestRate:
@@ -29,7 +30,7 @@ class RequestRate:
         self.burst = burst
         self._tokens = float(burst)
         self._at = timer()
-        self._headers: dict[int, Headers] = {}
+        self._headers: dict[int, LimitHeaderList] = {}
 
     def configure(self, per_second: float, burst: int) -> None:
         """Change the limit. What was used of the former one counts on."""
@@ -63,7 +64,7 @@ class RequestRate:
         self._refill()
         return max(0.0, 1.0 - self._tokens) / self.per_second
 
-    def headers(self) -> Headers:
+    def headers(self) -> LimitHeaderList:
         """The headers of a response, as of the last request. The list is shared: not to be changed."""
         remaining = int(self._tokens)
         found = self._headers.get(remaining)
@@ -74,13 +75,18 @@ class RequestRate:
             found = self._headers[remaining] = limit_headers("requests", self.burst, remaining, seconds)
         return found
 
+    def headers_if_low(self) -> LimitHeaderList:
+        """The same once less than half of the burst is left, before that none: they would cost a cached poll 6% and
+        tell nothing that a client has to heed."""
+        return self.headers() if 2.0 * self._tokens < self.burst else _NONE
+
     def _refill(self) -> None:
         now = self._timer()
         self._tokens = min(self._tokens + (now - self._at) * self.per_second, float(self.burst))
         self._at = now
 
 
-def limit_headers(name: str, limit: int, remaining: int, reset_seconds: float | None) -> Headers:
+def limit_headers(name: str, limit: int, remaining: int, reset_seconds: float | None) -> LimitHeaderList:
     """OpenAI's headers for one limit: how many, how many are left, and after which time all are there again."""
     values = {"limit": str(limit), "remaining": str(remaining)}
     if reset_seconds is not None:

@@ -118,15 +118,26 @@ def test_headers_name_the_limits_that_are_set() -> None:
     clock = TestClock(1764590400.0)
     usage = usage_of(clock, submits_per_day=3, running_tasks=2)
     submit(usage, id="t1")
-    assert usage.headers(with_quotas=False) == []
-    assert {name.decode(): value.decode() for name, value in usage.headers(with_quotas=True)} == {
+    assert usage.request_headers() == []
+    assert {name.decode(): value.decode() for name, value in usage.submit_headers()} == {
         "x-ratelimit-limit-tasks": "2",
         "x-ratelimit-remaining-tasks": "1",
         "x-ratelimit-limit-submits": "3",
         "x-ratelimit-remaining-submits": "2",
         "x-ratelimit-reset-submits": "12h0m0s",
     }
-    assert usage_of().headers(with_quotas=True) == []
+    assert usage_of().submit_headers() == []
+
+
+def test_polls_tell_of_the_rate_once_less_than_half_is_left() -> None:
+    usage = usage_of(requests_per_second=1, burst=4)
+    told = []
+    for _ in range(4):
+        usage.count_request()
+        told.append(bool(usage.poll_headers()))
+        assert usage.request_headers()
+    assert told == [False, False, True, True]
+    assert usage_of().poll_headers() == []
 
 
 def test_new_limits_keep_the_counts() -> None:
