@@ -242,5 +242,6 @@ async def test_task_of_a_model_that_is_no_longer_allowed_can_be_polled() -> None
 
 async def test_uploads_are_granted_for_allowed_models_only() -> None:
     key = LimitedKey(models=["other"])
-    with pytest.raises(GatewayError, match="model_not_found"):
+    with pytest.raises(GatewayError) as caught:
         await key.env.tasks.upload_grant(key.caller, "scripted", "scripted-model", "")
+    assert "may not use model scripted-model" in caught.value.message("en")
