@@ -27,6 +27,7 @@ from gateway.api.routes import (
     openai_videos,
     operations,
     tokens,
+    usage,
     webhooks,
 )
 from gateway.api.services import RequestServices
@@ -37,6 +38,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from gateway.core.settings_loader import load_settings, settings_file
+from gateway.limits.request_rate import LIMIT_HEADERS
 from gateway.reload import Reloader
 from gateway.web import routes as web
 from providers.transport.client import HttpClient
@@ -113,6 +115,7 @@ ROUTES = [
     Route("/token/check", tokens.check, methods=["POST"]),
     Route("/token/points", tokens.points, methods=["POST"]),
     Route("/token/receive", tokens.receive, methods=["POST"]),
+    Route("/v1/usage", usage.usage, methods=["GET"]),
     Route("/v1/accounts", accounts.accounts, methods=["GET"]),
     Route("/v1/accounts/{name}/check", accounts.check, methods=["POST"]),
     Route("/v1/accounts/{name}/points", accounts.points, methods=["POST"]),
@@ -140,6 +143,7 @@ def all_routes() -> list[Route]:
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
     *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition", "age", "server-timing"),
+    *LIMIT_HEADERS,
 ]
 """Response headers that CORS exposes to web pages."""
 

@@ -102,7 +102,8 @@ def test_every_setting_is_named(name: str) -> None:
     text = read(name)
     tables = {"accounts": "[[accounts]]", "providers": "[providers."}
     tables |= {
-        name: f"[{name}]" for name in ("aliases", "rotation", "timeouts", "limits", "live", "media", "archive", "api")
+        name: f"[{name}]"
+        for name in ("aliases", "rotation", "timeouts", "limits", "live", "media", "archive", "api", "key_limits")
     }
     assert [name for name in Settings.model_fields if tables.get(name, f"`{name}`") not in text] == []
 

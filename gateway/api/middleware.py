@@ -3,11 +3,12 @@
 import asyncio
 import time
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
+from gateway.api.context import usage_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.relay import ResponseInterruptedError
@@ -15,6 +16,7 @@ from gateway.api.request_measure import SERVER_TIMING, STATUS, MeasuredRequest, 
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
+from gateway.limits.request_rate import LimitHeaderList
 
 _CLIENT_DISCONNECTED = 499
 """In logs and metrics only: the client disconnected before the response."""
@@ -81,8 +83,12 @@ class RequestContext:
         async def send_with_id(message: Message) -> None:
             if message["type"] in _STARTS:
                 scope[STATUS] = message.get("status", _UPGRADED)
-                headers = [(b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started))]
-                message["headers"] = [*message.get("headers", ()), *headers]
+                response_headers = MutableHeaders(scope=message)
+                response_headers["x-request-id"] = request_id
+                response_headers.append(SERVER_TIMING.decode(), server_timing(scope, started).decode())
+                for name, value in _limit_headers(scope):
+                    # They replace what an upstream says of the operator's account.
+                    response_headers[name.decode()] = value.decode()
             await send(message)
 
         try:
@@ -94,6 +100,16 @@ class RequestContext:
             routine = path in _ROUTINE_PATHS or isinstance(route, PollRoute)
             status = scope.get(STATUS, _CLIENT_DISCONNECTED)
             log_request(scope, path, status, time.perf_counter() - started, routine=routine)
+
+
+def _limit_headers(scope: Scope) -> LimitHeaderList:
+    """What a response tells of the limits of its key."""
+    usage = usage_of(scope)
+    if usage is None:
+        return []
+    if isinstance(scope.get("route"), PollRoute):
+        return usage.poll_headers()
+    return usage.submit_headers() if scope.get("method") == "POST" else usage.request_headers()
 
 
 class UnhandledErrors:

@@ -19,7 +19,15 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
-from gateway.api.context import caller_of, has_no_cache, poll_headers, services
+from gateway.api.context import (
+    caller_of,
+    count_request,
+    has_no_cache,
+    identify,
+    poll_headers,
+    services,
+    usage_of,
+)
 from gateway.api.error_responses import failure_response
 from gateway.api.request_measure import SERVER_TIMING, MeasuredRequest, server_timing
 from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
@@ -57,17 +65,20 @@ async def answer_poll(
     if cached is not None:
         QUERIES_SAVED.inc()
         scope["gateway.caller"] = cached.caller
+        if cached.usage is not None:
+            count_request(scope, cached.usage)
         return cached
     generation = cache.generation
-    caller = services.callers.identify(authorization.decode("latin-1"))
-    scope["gateway.caller"] = caller.name
+    caller = identify(scope, authorization.decode("latin-1"))
     with MeasuredRequest(scope):
         if wait:
             task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
         else:
             task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
-    response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
+    # Of a key without a rate, cached polls cost what they cost without a key.
+    usage = caller.usage if caller.usage is not None and caller.usage.rate is not None else None
+    response = PollResponse(_encode(poll_headers(task), body), body, caller.name, usage)
     freshness = services.settings.poll_freshness
     short = len(id) + len(authorization) + len(languages) <= MAX_KEY_CHARACTERS
     if task.query_error is None and freshness > 0 and short and not wait:
@@ -132,7 +143,7 @@ class PollRoute(Route):
         body = b'%b%b%b"}' % (response.body[:-1], self._request_id, request_id.encode())
         # The length is the last header.
         headers = [*response.headers[:-1], (b"content-length", b"%d" % len(body))]
-        return PollResponse(headers, body, response.caller)
+        return response._replace(headers=headers, body=body)
 
 
 class PollShortcut:
@@ -172,7 +183,9 @@ async def _respond(
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)
         status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
-    head = [*head, (b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started))]
+    usage = usage_of(scope)
+    limits = usage.poll_headers() if usage is not None else ()
+    head = [*head, (b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started)), *limits]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
     log_request(scope, route.path, status, time.perf_counter() - started, routine=True)

@@ -191,6 +191,8 @@ _CODE_OF_MESSAGE = {
     "no_accounts_for_language": "insufficient_quota",
     "account_not_found": "not_found",
     "not_in_region": "model_not_found",
+    "model_not_allowed": "model_not_found",
+    "no_usage": "not_found",
     "invalid_json": "invalid_value",
     "too_many_values": "too_large",
     "invalid_form": "invalid_value",

@@ -1,5 +1,6 @@
 """Client-facing messages, in Chinese and English: what happened, why, what to do now."""
 
+from gateway.core.limit_messages import LIMIT_ERRORS
 from providers.contract.localized_text import LocalizedText
 
 ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of those marked "fixed".
@@ -389,6 +390,7 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "The receiver refused or closed the connection: check its host, port and firewall",
     ),
     "ids_required": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
+    **LIMIT_ERRORS,
 }
 
 TIMED_OUT = LocalizedText("生成超时，请重试", "Generation is taking too long: try again")  # fixed

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.core.key_limit_settings import KeyLimitSettings
 from gateway.core.webhook_secrets import is_secret
 from providers import registry
 from providers.contract.settings import Section, UpstreamSettings, split_list
@@ -331,6 +332,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
     live: LiveSettings = LiveSettings()
+    key_limits: KeyLimitSettings = KeyLimitSettings()
     media: MediaSettings = MediaSettings()
 
     _file_version: FileVersion | None = PrivateAttr(None)

@@ -60,7 +60,8 @@ class LanguageCatalog:
     async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
         """The provider for a model as a client names it, "" for the default.
 
-        Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default.
+        Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default, and where the
+        limits of its key do not allow it.
         """
         calls = self._calls[kind]
         usable = [provider for provider in self._providers_of(caller) if provider.name in calls]
@@ -68,10 +69,15 @@ class LanguageCatalog:
         if not name:
             provider, name = self._default(caller, kind, usable)
         else:
-            provider = await self._provider_of(caller, usable, name)
+            provider = await self._provider_of(caller, usable, name, model)
+            caller.require_model(provider.name, model, name)
         return Choice(provider, calls[provider.name], name, self._client_headers[provider.name])
 
-    async def _provider_of(self, caller: Caller, usable: Sequence[LanguageProvider], name: str) -> LanguageProvider:
+    async def _provider_of(
+        self, caller: Caller, usable: Sequence[LanguageProvider], name: str, written: str
+    ) -> LanguageProvider:
+        """The provider of a model, `written` as the client wrote it. Any may take the name of one that no table has:
+        then one that the caller's key may use."""
         tables = [one for one in self._registry if (found := one.language_model(name)) and not found.unlisted]
         listed = [provider for provider in usable if provider in tables]
         if listed:
@@ -80,6 +86,7 @@ class LanguageCatalog:
             raise _no_credential(caller, [provider.name for provider in tables])
         if not usable:
             raise _no_credential(caller, [provider.name for provider in self._registry])
+        usable = [one for one in usable if caller.may_use(one.name, written, name)] or usable
         if len(usable) == 1:
             return usable[0]
         indexes = await asyncio.gather(*(self._live(caller, provider) for provider in usable))
@@ -97,7 +104,8 @@ class LanguageCatalog:
             found.update((card.name, card) for card in cards)
         by_name = {fold_name(name): model for name, model in found.items()}
         aliases = {alias: by_name.get(fold_name(name)) for alias, name in self._aliases.items()}
-        return found | {alias: model for alias, model in aliases.items() if model is not None}
+        found |= {alias: model for alias, model in aliases.items() if model is not None}
+        return {name: model for name, model in found.items() if caller.may_use(model.provider, name, model.name)}
 
     async def model(self, caller: Caller, name: str) -> LanguageModel | None:
         """A model that the caller can use, by its name or an alias; None if it lists none of this name."""
@@ -114,7 +122,7 @@ class LanguageCatalog:
         for provider in usable:
             defaults = self._defaults[provider.name]
             name = defaults.chat if kind is LanguageKind.CHAT else defaults.embedding
-            if name:
+            if name and caller.may_use(provider.name, name):
                 return provider, name
         raise GatewayError("model_not_found", param="model", values={"model": "-"})
 

@@ -4,13 +4,13 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
 from gateway.core.localization import format_text
 from gateway.core.messages import ERRORS
+from gateway.tasks.nearest_names import SHOWN_NAME, nearest_names
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -25,10 +25,6 @@ FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a closed service that clients still name, also by dated snapshots: `sora-2-2025-10-06`. They mean the
 default model."""
 _SNAPSHOT = re.compile(rf"({'|'.join(FORMER_NAMES)})-\d{{4}}-\d{{2}}-\d{{2}}", re.ASCII)
-
-_NEAREST = 3
-"""How many closest models an error names."""
-_SHOWN_NAME = 64
 
 
 class Catalog:
@@ -155,13 +151,19 @@ class Offer:
         Raises GatewayError: 404 for an unknown name, and for a model that none of the accounts has.
         """
         if request.raw is not None:
-            return self._raw_card(request.model, request.raw)
+            return self._required(request.model, self._raw_card(request.model, request.raw))
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
         defaults = self._catalog.defaults
         names = (defaults.image if request.media else ()) or defaults.text
-        preferred = [card for name in names if (card := self._find(self._catalog.meant(name))) is not None]
-        others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
+        found = [card for name in names if (card := self._find(self._catalog.meant(name))) is not None]
+        preferred = [card for card in found if self.allows(card, request.model)]
+        others = [
+            card
+            for offered in self._offered
+            for card in offered
+            if self._may_have(card, card.name) and self.allows(card, request.model)
+        ]
         # Another model may cost many times as much: use it only where no preferred one is available.
         candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
         candidates = candidates or preferred
@@ -179,7 +181,7 @@ class Offer:
             return self.card_for(request), None
         except GatewayError as error:
             known = self._catalog.registry.card(self._catalog.meant(request.model))
-            if known is None or not self._caller.accounts_of(known.provider):
+            if known is None or not self._caller.accounts_of(known.provider) or not self.allows(known, request.model):
                 raise
             return known, error
 
@@ -187,6 +189,18 @@ class Offer:
         """The card of a model, an alias or a former name. Raises GatewayError (404) as `card_for` does."""
         if name and self._catalog.means_default(name):
             return self.card_for(VideoRequest(name))
+        return self._required(name, self._card(name))
+
+    def allows(self, card: ModelCard, *names: str) -> bool:
+        """True where the limits of the caller's key allow a model, by its name or one of `names`."""
+        return self._caller.may_use(card.provider, *names, card.name)
+
+    def _required(self, name: str, card: ModelCard) -> ModelCard:
+        if self.allows(card, name):
+            return card
+        raise self._not_found("model_not_allowed", replace(card, name=name or card.name))
+
+    def _card(self, name: str) -> ModelCard:
         meant = self._catalog.meant(name)
         found = self._find(meant)
         raw = self._catalog.registry.raw_card(meant)
@@ -273,9 +287,12 @@ class Offer:
                 if self._may_have(card, card.name):
                     found.setdefault(card.name, card)
         former = [name for name in FORMER_NAMES if found and self._catalog.means_default(name)]
-        found |= {name: self.card_for(VideoRequest(name)) for name in former}
+        for name in former:
+            if any(self.allows(card, name) for card in found.values()):
+                found[name] = self.card_for(VideoRequest(name))
         meant = {alias: self._find(name) for alias, name in self._catalog.aliases.items()}
-        return found | {alias: card for alias, card in meant.items() if card is not None}
+        found |= {alias: card for alias, card in meant.items() if card is not None}
+        return {name: card for name, card in found.items() if self.allows(card, name)}
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Add the caller's models that are closest to `card` to the message of an error."""
@@ -317,7 +334,7 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        message = format_text(ERRORS[sentence], model=card.name[:_SHOWN_NAME], **values)
+        message = format_text(ERRORS[sentence], model=card.name[:SHOWN_NAME], **values)
         return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
     def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
@@ -326,35 +343,16 @@ class Offer:
             other.name
             for offered in self._offered
             for other in offered
-            if card.provider in ("", other.provider) and other.name != card.name
+            if card.provider in ("", other.provider) and other.name != card.name and self.allows(other)
         ]
         nearest = nearest_names(card.name, names)
         return format_text(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
-
-
-def nearest_names(name: str, names: Sequence[str]) -> list[str]:
-    """The names closest to a name, best first, by common parts and common subsequences of letters. Of a name that is
-    longer than any, its beginning counts: to compare all of it takes seconds."""
-    name = name[:_SHOWN_NAME]
-    matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
-    parts = _parts(name)
-
-    def likeness(other: str) -> float:
-        matcher.set_seq1(other.casefold())
-        others = _parts(other)
-        return matcher.ratio() + len(parts & others) / len(parts | others)
-
-    return sorted(dict.fromkeys(names), key=likeness, reverse=True)[:_NEAREST]
 
 
 def _undated(name: str) -> str:
     """The model of a folded name that is a dated snapshot of a former model, else the name."""
     snapshot = _SNAPSHOT.fullmatch(name)
     return snapshot[1] if snapshot else name
-
-
-def _parts(name: str) -> frozenset[str]:
-    return frozenset(re.split(r"[-_/ ]+", name.casefold()))
 
 
 def _same_model(one: ModelCard, other: ModelCard) -> bool:

@@ -26,6 +26,7 @@ from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
 from gateway.tasks.order import SubmitOrder
+from gateway.tasks.reservation import counted_seconds, refresh_running, reserved
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LookupResult
 from gateway.tasks.submitter import Submitter
@@ -120,8 +121,11 @@ class Tasks:
             validated = offer.validated(card, request, nearest=order.nearest)
             first = next(iter(validated.values()))
             without_model: list[Account] = []
+            await refresh_running(caller, self._registry, self._poller.refresh, deadline)
+            seconds = counted_seconds(first, first.card or card)
             try:
                 async with AsyncExitStack() as inputs:
+                    reservation = inputs.enter_context(reserved(caller, record, seconds))
                     with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
@@ -129,6 +133,8 @@ class Tasks:
                     account, submission, is_new = await self._submitter.submit(
                         provider, requests, order, record, deadline, keys, lookup=lookup, without_model=without_model
                     )
+                    if is_new:
+                        reservation.accepted(account.id, submission.id)
                     sent = ready
             except GatewayError as error:
                 if not without_model or error.code != "model_not_found":
@@ -197,6 +203,7 @@ class Tasks:
         self, caller: Caller, provider: str, model: str, session: str
     ) -> tuple[Account, Mapping[str, Any]]:
         """The permission of an upstream for a client to upload files for a model itself, see `UploadGrants`."""
+        caller.require_model(provider, model, self.catalog.meant(model))
         return await self._grants.request(caller, self._registry[provider], self.catalog.meant(model), session)
 
     def task_key(self, caller: Caller, submitted: Submitted) -> bytes:

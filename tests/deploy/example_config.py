@@ -43,6 +43,14 @@ EXAMPLES: Mapping[str, Any] = {
     "aliases": {"my-video": "wan2.6-t2v"},
     "archive_url": "file:///var/lib/video-gateway/archive",
     "archive.keep_days": 90,
+    "key_limits.requests_per_second": 10,
+    "key_limits.burst": 20,
+    "key_limits.running_tasks": 5,
+    "key_limits.submits_per_day": 100,
+    "key_limits.video_seconds_per_day": 600,
+    "key_limits.models": ["jimeng-*", "wan2.6-*"],
+    "key_limits.providers": ["jimeng", "dashscope"],
+    "key_limits.keys": {"alice": {"submits_per_day": 500}},
     "media.hosts": ["example.com", "*.example.com"],
     "media.denied_hosts": ["internal.example.com"],
     "media.denied_networks": ["198.51.100.0/24"],
@@ -81,7 +89,9 @@ def render() -> str:
             lines += _setting(name, field, name, _variable(name, field))
     for name, table in tables.items():
         lines += ["", f"[{name}]", *_comment(_summary(type(table)))]
-        lines += [line for key, one in type(table).model_fields.items() for line in _setting(key, one, f"{name}.{key}")]
+        own = type(table).model_fields
+        lines += [line for key, one in own.items() if one.default != {} for line in _setting(key, one, f"{name}.{key}")]
+        lines += [line for key, one in own.items() if one.default == {} for line in _named_tables(one, f"{name}.{key}")]
     lines += ["", "[aliases]", *_comment(fields["aliases"].description or "")]
     lines += [f"#{_toml_key(alias)} = {_value(model)}" for alias, model in EXAMPLES["aliases"].items()]
     for spec in PROVIDERS:
@@ -108,6 +118,19 @@ def _provider(spec: AnySpec) -> Iterator[str]:
         yield from ("", *_comment(_summary(entry) + " Such a table for each."), f"#[[{path}.{key}]]")
         for name, field in entry.model_fields.items():
             yield from _setting(name, field, f"{path}.{key}.{name}")
+
+
+def _named_tables(field: FieldInfo, path: str) -> Iterator[str]:
+    """Tables by a name of the operator's choice."""
+    _, entry = field.annotation.__args__  # type: ignore[union-attr]
+    for name, content in EXAMPLES[path].items():
+        yield from ("", *_comment(field.description or ""), f"#[{path}.{_toml_key(name)}]")
+        for key, value in content.items():
+            yield from (
+                "",
+                *_comment(entry.model_fields[key].description or ""),
+                f"#{_toml_key(key)} = {_value(value)}",
+            )
 
 
 def _entry_of(field: FieldInfo) -> type[BaseModel] | None:

@@ -9,7 +9,10 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelList
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
+from gateway.core.key_limit_settings import KeyLimits
 from gateway.language.catalog import LanguageCatalog
+from gateway.limits.daily_counts import Calendar
+from gateway.limits.key_usage import KeyUsage
 from providers.contract.accounts import Account
 from providers.contract.client_headers import ClientHeaders
 from providers.contract.language import CanDiscoverLanguage, LanguageKind, LanguageModel
@@ -119,3 +122,32 @@ async def test_live_list_replaces_the_table() -> None:
     fixture.one.listed = ["one-new"]
     assert list(await fixture.catalog.models(Caller((ONE,)))) == ["one-new"]
     await asyncio.sleep(0)
+
+
+class TestLimitsOfAKey:
+    """A key may use some models or providers only."""
+
+    def caller(self, **limits: Any) -> Caller:
+        usage = KeyUsage("alice", TestClock(), {})
+        usage.configure("alice", KeyLimits(**limits), Calendar())
+        return Caller((ONE, TWO), managed=True, usage=usage)
+
+    async def test_models_that_are_not_allowed_do_not_exist(self) -> None:
+        fixture = Fixture(aliases={"house": "two-chat"})
+        caller = self.caller(models=["one-*", "house"])
+        assert await fixture.choice(caller, "one-chat") == ("one", "one-chat")
+        assert await fixture.choice(caller, "house") == ("two", "two-chat")
+        error = await fixture.error(caller, "two-chat")
+        assert (error.code, error.param) == ("model_not_found", "model")
+        names = list(await fixture.catalog.models(caller))
+        assert "house" in names
+        assert "two-chat" not in names
+
+    async def test_default_is_one_that_is_allowed(self) -> None:
+        assert await Fixture().choice(self.caller(providers=["two"]), "") == ("two", "two-chat")
+        assert (await Fixture().error(self.caller(providers=["three"]), "")).code == "model_not_found"
+
+    async def test_unlisted_model_goes_to_an_allowed_provider(self) -> None:
+        caller = self.caller(providers=["two"])
+        assert await Fixture().choice(caller, "gpt-5") == ("two", "gpt-5")
+        assert (await Fixture().error(caller, "one-chat")).code == "model_not_found"
