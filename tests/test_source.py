@@ -12,6 +12,8 @@ from providers.registry import PROVIDERS
 ROOT = Path(__file__).parent.parent
 
 
+# Types take half a minute where nothing is cached, and several times that on a busy machine.
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "command",
     [

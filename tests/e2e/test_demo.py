@@ -70,7 +70,8 @@ def test_interrupt_leaves_no_files(tmp_path: Path, number: int, code: int, momen
         interrupted = time.monotonic()
         out, err = process.communicate(timeout=20)
         assert process.returncode == code
-        assert time.monotonic() - interrupted < 3
+        # Far less than the demo would go on for; a busy machine takes some seconds to end its processes.
+        assert time.monotonic() - interrupted < 10
     assert out == ""
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
