@@ -4,7 +4,6 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Sequence
 
 from starlette.types import Scope
 
@@ -14,16 +13,21 @@ from gateway.core.metrics import observe_request
 from gateway.core.request_record import RequestRecord
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _BETWEEN_CREDENTIALS = re.compile(r"[\s,@]+")
 _MIN_CREDENTIAL_LENGTH = 8
 _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
 
-def request_id_of(given: str) -> str:
-    """The client's request id if it is valid, else a new one, unique across processes."""
-    return given if given and _USABLE_ID.fullmatch(given) else f"req_{_PROCESS}{next(_numbers):08x}"
+def request_id_of(given: bytes, authorization: bytes) -> str:
+    """The client's request id if it is valid and holds none of its credentials, else a new one, unique across
+    processes. Both are values of the client's headers. Ids go into every log line and trace of a request."""
+    if given and _USABLE_ID.fullmatch(given):
+        id = given.decode()
+        if not any(credential in id for credential in _credentials_of(authorization)):
+            return id
+    return f"req_{_PROCESS}{next(_numbers):08x}"
 
 
 def log_request(scope: Scope, route: str, status: int, seconds: float, *, routine: bool = False) -> None:
@@ -40,10 +44,11 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         level = logging.DEBUG if routine and status < 400 and method == "GET" else logging.INFO
     if not ACCESS.isEnabledFor(level):
         return
-    # Some clients write theirs into a path or an id. A path without parameters is the gateway's own text.
-    credentials, path = _credentials_of(scope), scope["path"]
+    # Some clients write theirs into a path. A path without parameters is the gateway's own text.
+    path = scope["path"]
     if path != route:
-        path = mask_path(path, credentials)
+        authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        path = mask_path(path, _credentials_of(authorization))
     client = scope.get("client")
     fields = {
         "method": method,
@@ -55,7 +60,7 @@ def log_request(scope: Scope, route: str, status: int, seconds: float, *, routin
         "caller": scope.get("gateway.caller", "-"),
         **_task_of(route, path),
         **scope.get("gateway.log_fields", {}),
-        "request_id": _without(credentials, scope["gateway.request_id"]),
+        "request_id": scope["gateway.request_id"],
     }
     ACCESS.log(level, "request", extra={"fields": fields})
 
@@ -75,14 +80,7 @@ def _task_of(route: str, path: str) -> dict[str, str]:
     return {"task": segments[index]} if is_task and index < len(segments) else {}
 
 
-def _credentials_of(scope: Scope) -> list[str]:
-    """The credentials of the client's own Authorization header."""
-    authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+def _credentials_of(authorization: bytes) -> list[str]:
+    """The credentials of an Authorization header."""
     given = _BETWEEN_CREDENTIALS.split(authorization.decode("latin-1"))[1:]
     return [credential for credential in given if len(credential) >= _MIN_CREDENTIAL_LENGTH]
-
-
-def _without(credentials: Sequence[str], text: str) -> str:
-    for credential in credentials:
-        text = text.replace(credential, "***")
-    return text

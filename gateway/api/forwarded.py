@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 _HOST, _FORWARDED_HOST = b"host", b"x-forwarded-host"
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", _FORWARDED_HOST})
 
 
 class ForwardedHeaders:
@@ -37,16 +38,16 @@ class ForwardedHeaders:
         address, is_trusted = self._read_peer(client[0])
         if address != client[0]:
             scope["client"] = (address, client[1])
-        if not is_trusted:
+        forwarded = [(name, value) for name, value in scope["headers"] if name in _FORWARDED] if is_trusted else []
+        if not forwarded:
+            # From a proxy's machine, too, requests may come that no proxy has written: clients, and health checks.
             await self._app(scope, receive, send)
             return
-        for name, value in scope["headers"]:
-            if name == _FORWARDED_HOST:
-                # Of several proxies the first writes what its client asked for, the others add theirs.
-                host = value.partition(b",")[0].strip()
-                if host:
-                    scope["headers"] = [(_HOST, host), *(one for one in scope["headers"] if one[0] != _HOST)]
-                break
+        # Of several proxies the first writes what its client asked for, the others add theirs.
+        written = next((value for name, value in forwarded if name == _FORWARDED_HOST), b"")
+        host = written.partition(b",")[0].strip()
+        if host:
+            scope["headers"] = [(_HOST, host), *(one for one in scope["headers"] if one[0] != _HOST)]
         await self._behind_proxy(scope, receive, send)  # type: ignore[arg-type]
 
     def _read_peer_uncached(self, host: str) -> tuple[str, bool]:

@@ -76,7 +76,8 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = request_id_of(headers.get("x-request-id", ""))
+        given, authorization = (headers.get(name, "").encode("latin-1") for name in ("x-request-id", "authorization"))
+        request_id = request_id_of(given, authorization)
         scope["gateway.request_id"] = request_id
         started = time.perf_counter()
 

@@ -174,7 +174,7 @@ async def _respond(
     scope: Scope, receive: Receive, send: Send, route: PollRoute, headers: Mapping[bytes, bytes], id: str
 ) -> None:
     started = time.perf_counter()
-    request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
+    request_id = request_id_of(headers.get(b"x-request-id", b""), headers.get(b"authorization", b""))
     scope["gateway.request_id"], scope["route"] = request_id, route
     try:
         response = await answer_poll(scope, receive, headers, id, route.renderer)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.core.logs import GATEWAY
+from gateway.core.logs import GATEWAY, mask
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -133,11 +133,12 @@ def request_span(method: str, headers: Iterable[tuple[bytes, bytes]]) -> "Iterat
 
 
 def describe_request(span: "Span", method: str, route: str, status: int, fields: Mapping[str, Any]) -> None:
-    """Name a request's span and set its attributes. `fields` are those of its log line."""
+    """Name a request's span and set its attributes. `fields` are those of its log line:
+    credentials are masked in them as there."""
     span.update_name(f"{method} {route}")
     span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
     for name, value in fields.items():
-        span.set_attribute(f"gateway.{name}", value)
+        span.set_attribute(f"gateway.{name}", mask(str(value)))
     if status >= 500:
         _fail(span, str(status))
 

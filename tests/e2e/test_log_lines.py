@@ -174,6 +174,17 @@ def test_failed_fetch_of_an_input_carries_the_id_of_its_request(
     assert vars(failed)["fields"]["request_id"] == answer.headers["x-request-id"]
 
 
+def test_no_line_has_a_request_id_that_holds_the_credential(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"prompt": "x", "model": "jimeng-video-3.0-fast", "image_url": "https://127.0.0.1/x.png"}
+    key = managed.headers["authorization"].removeprefix("Bearer ")
+    with caplog.at_level(logging.DEBUG, "gateway"):
+        answer = managed.post("/v1/videos/generations", json=body, headers={"x-request-id": f"id-{key}"})
+    assert key not in answer.headers["x-request-id"]
+    assert key not in repr([vars(record).get("fields") for record in caplog.records])
+
+
 def test_pages_may_read_age_and_timing(managed: httpx.Client) -> None:
     exposed = managed.get("/v1/models", headers={"origin": "https://page.example"}).headers
     assert {"age", "server-timing"} <= {

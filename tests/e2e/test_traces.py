@@ -83,11 +83,14 @@ def test_failed_call_and_its_request_have_the_kind_of_error(spans: InMemorySpanE
 
 def test_spans_hold_no_credential_and_no_prompt(spans: InMemorySpanExporter, client: httpx.Client) -> None:
     client.post("/v1/videos/generations", json={"prompt": "my-secret-prompt"})
-    client.get(f"/v1/videos/tasks/{SESSION}")
+    client.get(f"/v1/videos/tasks/{SESSION}", headers={"x-request-id": f"id-{SESSION}"})
+    chat = {"model": "qwen-gw-0123456789", "messages": [{"role": "user", "content": "x"}]}
+    client.post("/v1/chat/completions", json=chat, headers=bearer("sk-traced"))
     text = "".join(span.to_json() for span in spans.get_finished_spans())
     assert spans.get_finished_spans()
     assert SESSION not in text
     assert "my-secret-prompt" not in text
+    assert "gw-0123456789" not in text
 
 
 def test_trace_is_not_sent_to_the_upstream(

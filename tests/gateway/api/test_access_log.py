@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.api.access_log import log_request
+from gateway.api.access_log import log_request, request_id_of
 from gateway.api.request_measure import RECORD
 from gateway.core.request_record import RequestRecord
 
@@ -26,14 +26,19 @@ def fields_of(
     return dict(vars(record)["fields"])
 
 
-def test_credential_is_masked_in_the_path_and_in_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
-    fields = fields_of(caplog, f"/v1/models/{CREDENTIAL}", f"trace-{CREDENTIAL}")
-    assert (fields["path"], fields["request_id"]) == ("/v1/models/***", "trace-***")
+def test_credential_is_masked_in_the_path(caplog: pytest.LogCaptureFixture) -> None:
+    assert fields_of(caplog, f"/v1/models/{CREDENTIAL}", "r")["path"] == "/v1/models/***"
 
 
-def test_other_request_id_stays(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("given", [CREDENTIAL, f"trace-{CREDENTIAL}", f"{CREDENTIAL}.1"])
+def test_request_id_of_a_client_that_holds_its_credential_is_replaced(given: str) -> None:
+    assert CREDENTIAL not in request_id_of(given.encode(), f"Bearer other, {CREDENTIAL}".encode())
+
+
+@pytest.mark.parametrize("authorization", ["", f"Bearer {CREDENTIAL}", "Bearer ab", "Bearer"])
+def test_other_request_id_stays(authorization: str) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    assert fields_of(caplog, "/v1/models", trace)["request_id"] == trace
+    assert request_id_of(trace.encode(), authorization.encode()) == trace
 
 
 @pytest.mark.parametrize("encode", [str, quote, lambda text: quote(quote(text, safe=""), safe="")])
