@@ -78,7 +78,7 @@ async def test_client_that_leaves_ends_the_upstream_call(when: str) -> None:
         if when == "after it":
             writer.write(SSE + chunk(b"data: 1\n\n"))
         asked.set()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def ask(client: httpx.AsyncClient) -> None:
         async with client.stream("POST", "/v1/chat/completions", content=BODY) as found:
@@ -180,7 +180,7 @@ async def test_error_before_the_first_chunk_has_openais_form(
 
 async def test_silence_is_an_error_after_the_timeout_for_answers() -> None:
     async def silent(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async with running(Upstream([silent]), timeouts=TimeoutSettings(answer=0.2)) as client:
         found = await chat(client)
@@ -249,7 +249,7 @@ async def test_request_is_not_kept_while_its_answer_is_streamed() -> None:
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(SSE + chunk(b"data: 1\n\n"))
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async with running(Upstream([answer])) as client, client.stream("POST", "/v1/chat/completions", content=BODY):
         kept = [one for one in gc.get_objects() if isinstance(one, Request) and hasattr(one, "_body")]
@@ -262,7 +262,7 @@ async def test_stop_of_the_gateway_ends_a_stream(rest: bytes, caplog: pytest.Log
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(SSE + chunk(b"data: 1\n\n") + (chunk(rest) if rest else b""))
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     read: list[bytes] = []
 
