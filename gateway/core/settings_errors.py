@@ -2,10 +2,11 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -52,10 +53,12 @@ class WrittenNames:
 def describe(error: ValidationError, model: type[BaseModel], file: Path, names: WrittenNames) -> str:
     """All problems in one line, each with its place."""
     text = _text_of(file)
-    return "; ".join(
-        _describe(problem, model, file, text, names)
-        for problem in error.errors(include_input=False, include_url=False, include_context=True)
-    )
+    found: dict[str, list[str]] = {}
+    for problem in error.errors(include_input=False, include_url=False, include_context=True):
+        where, what = _describe(problem, model, file, text, names)
+        # A field of several types has a problem for each.
+        found.setdefault(where, []).append(what)
+    return "; ".join(f"{where}: {' or '.join(dict.fromkeys(whats))}" for where, whats in found.items())
 
 
 def syntax_error(file: Path, error: tomllib.TOMLDecodeError) -> str:
@@ -74,7 +77,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _describe(problem: ErrorDetails, model: type[BaseModel], file: Path, text: str, names: WrittenNames) -> str:
+def _describe(
+    problem: ErrorDetails, model: type[BaseModel], file: Path, text: str, names: WrittenNames
+) -> tuple[str, str]:
+    """Where a problem is, and what it is."""
     path = _path_of_field(problem["loc"], model)
     if problem["type"] == "extra_forbidden":
         what = f"unknown key{did_you_mean(str(path[-1]), _keys_at(path[:-1], model))}"
@@ -82,7 +88,7 @@ def _describe(problem: ErrorDetails, model: type[BaseModel], file: Path, text: s
         what = _phrase(problem)
     spelled, place = _spelled(path, text, names)
     line = line_of(text, place) if place is not None else None
-    return f"{file} line {line}: {spelled}: {what}" if line is not None else f"{spelled}: {what}"
+    return f"{file} line {line}: {spelled}" if line is not None else spelled, what
 
 
 def _phrase(problem: ErrorDetails) -> str:
@@ -139,34 +145,51 @@ def _path_of_field(path: tuple[str | int, ...], model: type[BaseModel]) -> tuple
         if path[0] == info.validation_alias:
             path = (name, *path[1:])
     kept: list[str | int] = []
-    current: type[BaseModel] | None = model
+    types: list[Any] = [model]
     for part in path:
-        if current is None and isinstance(part, str):
+        if not any(_holds(one, part) for one in types):
             break
         kept.append(part)
-        if isinstance(part, str):
-            current = _model_of(current, part)
+        types = _types_at(types, part)
     return tuple(kept)
 
 
 def _keys_at(path: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
-    current: type[BaseModel] | None = model
+    types: list[Any] = [model]
     for part in path:
-        if isinstance(part, str):
-            current = _model_of(current, part)
-    return list(current.model_fields) if current is not None else []
+        types = _types_at(types, part)
+    return [name for one in types if _is_table(one) for name in one.model_fields]
 
 
-def _model_of(model: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
-    """The table of a field, also of one that holds several."""
-    info = model.model_fields.get(name) if model is not None else None
-    return _model_in(info.annotation) if info is not None else None
+def _holds(type_: Any, part: str | int) -> bool:
+    """True for a table or an array, which a key or an index is in."""
+    origin = get_origin(type_)
+    if isinstance(part, int):
+        return origin in (list, tuple, Sequence)
+    return _is_table(type_) or origin in (dict, Mapping)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one)) is not None), None)
+def _types_at(types: Sequence[Any], part: str | int) -> list[Any]:
+    """The possible types of what is at a key or an index of one of these types."""
+    found: list[Any] = []
+    for one in types:
+        if _is_table(one):
+            found += _members(one.model_fields[part].annotation) if part in one.model_fields else ()
+        elif _holds(one, part):
+            found += _members(get_args(one)[-1 if isinstance(part, str) else 0])
+    return found
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types of a union, and what is below `Annotated`."""
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return [member for one in get_args(annotation) for member in _members(one)]
+    return _members(get_args(annotation)[0]) if origin is Annotated else [annotation]
+
+
+def _is_table(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, BaseModel)
 
 
 def _text_of(file: Path) -> str:

@@ -54,6 +54,13 @@ def message_of(text: str = "") -> str:
         ),
         ('[[accounts]]\ncredential = "x"', "gateway.toml line 1: [[accounts]] number 1: name: is missing"),
         ('accounts = [{name = "a"}]', 'gateway.toml line 1: [[accounts]] "a": credential: is missing'),
+        (
+            "[key_limits.keys.bob]\nsubmit_per_day = 1",
+            "line 2: key_limits.keys.bob.submit_per_day: unknown key; did you mean submits_per_day?",
+        ),
+        ("[key_limits.keys.bob]\nburst = 'x'", "line 2: key_limits.keys.bob.burst: must be a whole number"),
+        ("[aliases]\na = 1", "line 2: aliases.a: must be text"),
+        ("[api]\nhold_submits = 7", "line 2: api.hold_submits: must be true or false or must be a list"),
         ("port = ", "gateway.toml line 1: Invalid value"),
         ("a = 1\na = 2", "gateway.toml line 2: Cannot overwrite a value"),
     ],
