@@ -124,6 +124,7 @@ ROUTES = [
     Route("/v1/accounts/{name}/resume", accounts.resume, methods=["POST"]),
     Route("/v1/webhooks/test", webhooks.test, methods=["POST"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
+    Route("/readyz", operations.readyz, methods=["GET"]),
     Route("/ping", operations.ping, methods=["GET"]),
     Route("/metrics", operations.prometheus, methods=["GET"]),
     Route("/openapi.json", operations.openapi, methods=["GET"]),

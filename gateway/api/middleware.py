@@ -24,7 +24,7 @@ _CLIENT_DISCONNECTED = 499
 _UPGRADED = 101
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
-_ROUTINE_PATHS = frozenset({"/", "/healthz", "/ping", "/metrics", "/assets/{version}/{path:path}"})
+_ROUTINE_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/metrics", "/assets/{version}/{path:path}"})
 """Polled by monitors, or loaded many times by one page: a successful request is logged at debug level."""
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})

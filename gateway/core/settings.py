@@ -356,7 +356,14 @@ class Settings(BaseSettings):
         """The effective configuration as JSON values, secrets masked."""
         providers = {spec.name: self.provider(spec) for spec in registry.PROVIDERS}
         shown = self.model_copy(update={"providers": providers})
-        return {name: _mask(value) for name, value in shown.model_dump().items()}
+        masked = {name: _mask(value) for name, value in shown.model_dump().items()}
+        return masked | {"keys": [_mask_key(key.get_secret_value()) for key in self.keys]}
+
+
+def _mask_key(key: str) -> str:
+    """A gateway key, masked but for its name."""
+    name, colon, secret = key.partition(":")
+    return f"{name.strip()}:***" if colon and secret.strip().startswith("gw-") else "***"
 
 
 def _mask(value: Any) -> Any:

@@ -11,7 +11,7 @@ from compose_spec import PyCompose
 from typer.testing import CliRunner
 
 from gateway.cli.commands import app
-from gateway.cli.server.serve import GRACE_SECONDS
+from gateway.cli.server.graceful_stop import GRACE_SECONDS
 from gateway.core.settings import Settings
 from gateway.core.settings_loader import load_settings
 from providers.registry import PROVIDERS

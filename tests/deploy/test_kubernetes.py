@@ -11,7 +11,7 @@ import yaml
 from kubernetes_validate import ValidationError
 
 from gateway.app import all_routes
-from gateway.cli.server.serve import GRACE_SECONDS
+from gateway.cli.server.graceful_stop import GRACE_SECONDS
 from gateway.core.settings_loader import load_settings
 from tests.deploy.image import read_stages
 from tests.deploy.paths import DEPLOY

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.cli.server.serve import GRACE_SECONDS
+from gateway.cli.server.graceful_stop import GRACE_SECONDS
 from tests.deploy.paths import DEPLOY
 from tests.deploy.programs import program
 from tests.process import running

@@ -473,7 +473,7 @@ def test_reload_adds_accounts_without_dropping_a_request(upstream: SandboxServer
             polls = [threads.submit(lambda: [client.get(f"/v1/videos/tasks/{ids[0]}").status_code for _ in range(60)])]
             (tmp_path / "gateway.toml").write_text("keys = 7", "utf-8")
             os.kill(process.process.pid, signal.SIGHUP)
-            process.find(r"(new configuration rejected, keeping the current one: keys)")
+            process.find(r"(new configuration rejected, keeping the current one: gateway.toml line 1: keys)")
             assert submit(client, "x").status_code == 200
             write("two", "one")
             os.kill(process.process.pid, signal.SIGHUP)

@@ -69,11 +69,11 @@ def test_empty_archive_url_means_no_archive(value: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("line", "where"),
     [
-        ("copies = 0", "archive.copies"),
-        ("copies = 33", "archive.copies"),
-        ("keep_days = 0", "archive.keep_days"),
-        ('follow = "perhaps"', "archive.follow"),
-        ("folow = true", "archive.folow: unknown key"),
+        ("copies = 0", "gateway.toml line 2: archive.copies: must be at "),
+        ("copies = 33", "gateway.toml line 2: archive.copies: must be at "),
+        ("keep_days = 0", "gateway.toml line 2: archive.keep_days: must be greater than 0"),
+        ('follow = "perhaps"', "gateway.toml line 2: archive.follow: must be true or false"),
+        ("folow = true", "gateway.toml line 2: archive.folow: unknown key; did you mean follow?"),
     ],
 )
 def test_invalid_archive_table_is_refused(line: str, where: str, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_valid_media_host_is_accepted(host: str) -> None:
 @pytest.mark.parametrize("field", ["networks", "denied_networks"])
 def test_invalid_media_network_is_refused(field: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
-    assert settings_error().startswith(f"media.{field}.entry 2: ")
+    assert settings_error().startswith(f"gateway.toml line 2: media.{field}.entry 2: must be an IP network")
 
 
 def test_former_setting_names_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -178,6 +178,7 @@ def _credentials_and_accounts(provider: str) -> dict[str, Example]:
             {"url": "https://example.com/webhook"},
             {"delivered": True, "status": 204, "duration_ms": 38, "headers": {"webhook-id": "evt_5c1d"}, "body": "{}"},
         ),
+        "getReadiness": Example(response={"status": "ready", "version": "0.1.0"}),
         "getHealth": Example(response={"status": "ok", "version": "0.1.0"}),
     }
 

@@ -139,6 +139,14 @@ SERVICE = OperationGroup(
     (
         Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
         Operation(
+            "get",
+            "/readyz",
+            "getReadiness",
+            "Readiness check: 503 once the gateway has begun to stop",
+            {200: responses.Readiness, 503: responses.Readiness},
+            authorized=False,
+        ),
+        Operation(
             "get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False
         ),
         Operation(

@@ -23,6 +23,14 @@ async def healthz(request: Request) -> Response:
     return json_response({"status": "ok", "version": VERSION})
 
 
+async def readyz(request: Request) -> Response:
+    """GET /readyz: readiness. 503 once the process has begun to stop: it is for load balancers, which then send no more
+    requests. It queries no upstream."""
+    if services(request).streams.is_stopping:
+        return json_response({"status": "stopping", "version": VERSION}, 503)
+    return json_response({"status": "ready", "version": VERSION})
+
+
 async def ping(request: Request) -> Response:
     """GET /ping"""
     return PlainTextResponse("pong")

@@ -355,6 +355,11 @@ class ErrorBody(_ResponseModel):
     error: ErrorDetail
 
 
+class Readiness(_ResponseModel):
+    status: Literal["ready", "stopping"]
+    version: str
+
+
 class Health(_ResponseModel):
     status: Literal["ok"]
     version: str

@@ -55,3 +55,11 @@ async def test_series_of_the_configuration_exist_before_the_first_request(manage
 async def test_request_is_in_flight_while_it_is_answered(managed_api: Api) -> None:
     text = (await managed_api.get("/metrics")).text
     assert float(text.split("\ngateway_requests_in_flight ")[1].split()[0]) >= 1
+
+
+async def test_not_ready_once_the_process_begins_to_stop(api: Api) -> None:
+    ready = await api.get("/readyz")
+    api.app.state.services.streams.stop()
+    stopping = await api.get("/readyz")
+    assert [(one.status_code, one.json()["status"]) for one in (ready, stopping)] == [(200, "ready"), (503, "stopping")]
+    assert (await api.get("/healthz")).status_code == 200
