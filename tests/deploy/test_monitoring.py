@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -181,12 +181,22 @@ def test_dashboard_shows_what_a_real_prometheus_has_scraped(gateway: str, tmp_pa
             with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10) as client:
                 _wait_for_scrapes(client, 3)
                 for query in dashboard_queries():
-                    answer = client.get("/query", params={"query": query.expression}).json()
-                    assert answer["status"] == "success", f"{query}: {answer}"
-                    assert answer["data"]["result"] or query.name[:-2] in QUIET, f"{query} shows nothing"
+                    assert _result(client, query) or query.name[:-2] in QUIET, f"{query} shows nothing"
         finally:
             process.terminate()
             process.wait(20)
+
+
+def _result(client: httpx.Client, query: Query) -> list[Any]:
+    """What a query shows, once it shows something: a scrape that timed out on a busy machine hides the series until the
+    next one."""
+    for _ in range(1 if query.name[:-2] in QUIET else 30):
+        answer = client.get("/query", params={"query": query.expression}).json()
+        assert answer["status"] == "success", f"{query}: {answer}"
+        if result := cast(list[Any], answer["data"]["result"]):
+            return result
+        time.sleep(0.2)
+    return []
 
 
 def _wait_for_scrapes(client: httpx.Client, scrapes: int) -> None:
