@@ -93,7 +93,7 @@ class TextFormatter(logging.Formatter):
 def _quote_if_needed(value: object) -> str:
     """A value of a text line, quoted if it would look like several or control a terminal."""
     text = str(value)
-    if text.isprintable() and not set(text) & set(' "='):
+    if text.isprintable() and not (" " in text or '"' in text or "=" in text):
         return text
     return json.dumps(text, ensure_ascii=not text.isprintable())
 

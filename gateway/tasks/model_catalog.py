@@ -275,6 +275,8 @@ class Offer:
                 raise from_provider(first_error) from first_error
             return {}
         best = min(made, key=lambda one: len(one.warnings))
+        if len(distinct) == 1:
+            return dict.fromkeys(cards, best)
         # A card with other defaults than the best one would make a different video.
         same = {key: found for key, own in distinct.items() if (found := _valid(own, best)) == best}
         return {account: found for account, own in cards.items() if (found := same.get(id(own))) is not None}

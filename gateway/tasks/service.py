@@ -129,7 +129,10 @@ class Tasks:
                     with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
-                    requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
+                    requests = {
+                        account: ready if own.card is ready.card else replace(ready, card=own.card)
+                        for account, own in validated.items()
+                    }
                     account, submission, is_new = await self._submitter.submit(
                         provider, requests, order, record, deadline, keys, lookup=lookup, without_model=without_model
                     )
