@@ -23,6 +23,7 @@ from gateway.core.request_record import request_fields
 from gateway.media.resize import shrink_to
 from gateway.media.spool import SPOOL_BYTES, close_spooled, spool
 from gateway.media.unreadable import unreadable
+from providers.concurrent_calls import all_of
 from providers.contract.errors import FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaLimits
@@ -30,7 +31,6 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.offload import CHUNK_BYTES, offload
-from providers.single_flight import all_of
 from providers.transport.client import HttpClient
 
 _CONCURRENT_INPUTS = 4

@@ -11,6 +11,7 @@ from gateway.core.errors import GatewayError, from_provider, gateway_error, with
 from gateway.core.localization import format_text
 from gateway.core.messages import ERRORS
 from gateway.tasks.nearest_names import SHOWN_NAME, nearest_names
+from providers.concurrent_calls import all_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -49,7 +50,7 @@ class Catalog:
     async def offer(self, caller: Caller) -> "Offer":
         """The models that the caller can use now. Waits for an upstream only for the first account of a site."""
         accounts = [account for account in caller.accounts if account.provider in self.registry]
-        offered = await asyncio.gather(*(self._offered_to(account) for account in accounts))
+        offered = await all_of([self._offered_to(account) for account in accounts])
         return Offer(self, caller, offered)
 
     async def refresh(self, accounts: Sequence[Account]) -> None:
