@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gateway.cli.options import (
+    ADMIN_KEY_VARIABLE,
     DEFAULT_URL,
     HELP_OPTIONS,
     AccountsJson,
@@ -36,7 +37,7 @@ def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey =
     from gateway.cli.client.accounts import list_accounts
     from gateway.cli.client.gateway_client import GatewayClient
 
-    with GatewayClient(url, key) as client:
+    with GatewayClient(url, key, key_variable=ADMIN_KEY_VARIABLE) as client:
         code = list_accounts(client, as_json=as_json)
     raise typer.Exit(code)
 
@@ -83,7 +84,7 @@ def _run_on_each(action: "Action", names: Sequence[str] | None, as_json: bool, u
     from gateway.cli.client.accounts import run_on_each
     from gateway.cli.client.gateway_client import GatewayClient
 
-    with GatewayClient(url, key) as client:
+    with GatewayClient(url, key, key_variable=ADMIN_KEY_VARIABLE) as client:
         return run_on_each(client, action, names or (), as_json=as_json)
 
 
@@ -91,5 +92,5 @@ def _set_state(action: str, name: str, as_json: bool, url: str, key: str) -> int
     from gateway.cli.client.accounts import set_state
     from gateway.cli.client.gateway_client import GatewayClient
 
-    with GatewayClient(url, key) as client:
+    with GatewayClient(url, key, key_variable=ADMIN_KEY_VARIABLE) as client:
         return set_state(client, name, action, as_json=as_json)

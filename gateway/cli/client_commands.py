@@ -7,6 +7,7 @@ import typer
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.options import (
     DEFAULT_URL,
+    Force,
     Ids,
     Json,
     JsonLines,
@@ -46,12 +47,17 @@ def submit(
         typer.Option(metavar="NAME=VALUE", help="A parameter of the upstream (provider_options); repeatable."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the task ends.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Wait, and download the video to a file, DIR/ or -."),
+    ] = None,
+    force: Force = False,
     as_json: Json = False,
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
     """Submit a video and print its task id. This is charged."""
-    from gateway.cli.client import videos
+    from gateway.cli.client import downloads, videos
 
     options = videos.SubmitOptions(
         prompt,
@@ -68,8 +74,16 @@ def submit(
         fields=field or (),
         options=option or (),
     )
+    output = downloads.DownloadOptions("", out, force=force) if out is not None else None
     with _client(url, key) as client:
-        code = videos.submit(client, options, wait=wait, as_json=as_json, url_option=_url_option(url))
+        code = videos.submit(
+            client,
+            options,
+            wait=wait or output is not None,
+            as_json=as_json,
+            url_option=_url_option(url),
+            output=output,
+        )
     raise typer.Exit(code)
 
 
@@ -134,7 +148,7 @@ def download(
         ),
     ] = None,
     thumbnail: Annotated[bool, typer.Option("--thumbnail", help="Download the cover image instead.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")] = False,
+    force: Force = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the task ends first.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = "",

@@ -50,6 +50,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         result = app(list(sys.argv[1:] if argv is None else argv), prog_name=PROGRAM, standalone_mode=False)
     except CommandError as error:
         print_message(f"error: {error}")
+        if error.hint:
+            print_message(f"hint: {error.hint}")
         return error.exit_code
     except typer.TyperException as error:
         print_message(_one_line(error))

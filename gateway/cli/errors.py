@@ -19,11 +19,13 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """The command fails; the message says in one line what happened and what to do."""
+    """The command fails; the message says in one line what happened and what to do. `hint` is another line: what to do
+    in this program after an error of the gateway, whose message may be in another language."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = 1, *, hint: str = "") -> None:
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
+        self.hint = hint
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 DEFAULT_URL = "http://127.0.0.1:5100"
 HELP_OPTIONS = ("-h", "--help")
+ADMIN_KEY_VARIABLE = "GATEWAY_ADMIN_KEY"
 
 Config = Annotated[
     Path | None,
@@ -28,12 +29,13 @@ AdminKey = Annotated[
     str,
     typer.Option(
         "--key",
-        envvar="GATEWAY_ADMIN_KEY",
+        envvar=ADMIN_KEY_VARIABLE,
         show_envvar=True,
         show_default=False,
         help="The admin key. If the gateway has none, only its own machine has access.",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the gateway unchanged.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print a line of JSON, the status object, at each change.")]
 AccountsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON per account.")]

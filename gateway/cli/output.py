@@ -5,9 +5,17 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gateway.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MIN_LAST_WIDTH = 20
+"""Terminal cells of the last column of a table below which it cannot be read."""
+_GAP = 2
+"""Terminal cells between columns."""
 
 
 def print_message(text: str) -> None:
@@ -26,36 +34,66 @@ def print_result(text: str) -> None:
         print(text, flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, cut_last: bool = False) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, else tab-separated lines with a header. Raises CommandError if they cannot be
     written.
 
-    The first column, which users copy, is never wrapped. With `cut_last` no column is, but the last one is cut.
+    On a terminal, columns without a value are left out. Only the last column is wrapped. Where less than
+    `_MIN_LAST_WIDTH` is left for it, each row is a block of its own.
     """
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             print_result("\t".join(row))
         return
     from rich.console import Console
+
+    with output_errors():
+        console = Console(highlight=False)
+        console.print(_table(columns, rows, console.width))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> "Table":
+    from rich.cells import cell_len
+
+    shown = [at for at, name in enumerate(columns) if not at or not rows or any(row[at] for row in rows)]
+    columns, rows = [columns[at] for at in shown], [[row[at] for at in shown] for row in rows]
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    left = width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
+    return _grid(columns, rows) if left >= min(widths[-1], _MIN_LAST_WIDTH) else _blocks(columns, rows, width)
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     from rich.table import Column, Table
     from rich.text import Text
 
-    if cut_last:
-        last = Column(columns[-1], no_wrap=True, overflow="ellipsis")
-        others = [Column(name, min_width=_width(rows, at)) for at, name in enumerate(columns[:-1])]
-        table = Table(*others, last, padding=(0, 1, 0, 0), box=None)
-    else:
-        table = Table(Column(columns[0], no_wrap=True), *columns[1:])
+    last = Column(columns[-1], overflow="fold")
+    table = Table(*(Column(name, no_wrap=True) for name in columns[:-1]), last, padding=(0, _GAP, 0, 0), box=None)
+    table.pad_edge = False
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    with output_errors():
-        Console().print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
-def _width(rows: Sequence[Sequence[str]], column: int) -> int:
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> "Table":
+    """Each row as lines of a heading and a value, below its first cell."""
     from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
 
-    return max((cell_len(row[column]) for row in rows), default=0)
+    heading = max(map(cell_len, columns))
+    table = Table.grid()
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(Text(row[0], "bold"))
+        values = Table.grid(padding=(0, 1, 0, 0))
+        values.add_column(width=2)
+        values.add_column(width=min(heading, width // 2), style="dim")
+        values.add_column(overflow="fold")
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            if cell:
+                values.add_row("", name, Text(cell))
+        table.add_row(values)
+    return table
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
         return 0
     with _valid_response():
         rows = [_row(account, time.time()) for account in answer.body["data"]]
-    print_table(_COLUMNS, rows, cut_last=True)
+    print_table(_COLUMNS, rows)
     if not rows:
         _say_no_accounts()
     return 0
@@ -60,8 +60,8 @@ def list_accounts(client: GatewayClient, *, as_json: bool) -> int:
 def run_on_each(client: GatewayClient, action: Action, names: Sequence[str], *, as_json: bool) -> int:
     """Run an action on the named accounts, without names on all of them, and print the results.
 
-    Returns the exit code: 1 if one fails. An operation that the upstream does not support is a failure only for an
-    account that was named. With `as_json` each account is one line: the gateway's response with the name added.
+    Returns the exit code: 1 if one fails. An operation that the upstream does not support is no failure. With `as_json`
+    each account is one line: the gateway's response with the name added.
     """
     # Checks the admin key before any account is touched.
     listed = client.accounts().body
@@ -69,15 +69,13 @@ def run_on_each(client: GatewayClient, action: Action, names: Sequence[str], *, 
         providers = {account[field]: account["provider"] for account in listed["data"] for field in ("name", "tag")}
         selected = names or [account["name"] for account in listed["data"]]
     rows, failed = [], False
-    for name, (result, body) in _run_concurrently(
-        action.name, selected, lambda name: _run(client, action, name, named=bool(names))
-    ):
+    for name, (result, body) in _run_concurrently(action.name, selected, lambda name: _run(client, action, name)):
         failed = failed or result.failed
         if as_json:
             print_result(json.dumps({"name": name, **body}, ensure_ascii=False))
         rows.append((name, providers.get(name, ""), *result.cells, _one_line(result.message)))
     if not as_json:
-        print_table(("name", "provider", *action.columns, "message"), rows, cut_last=True)
+        print_table(("name", "provider", *action.columns, "message"), rows)
     if not selected:
         _say_no_accounts()
     return int(failed)
@@ -94,7 +92,7 @@ def set_state(client: GatewayClient, name: str, action: str, *, as_json: bool) -
     return 0
 
 
-def _run(client: GatewayClient, action: Action, name: str, *, named: bool) -> tuple[ActionResult, Mapping[str, Any]]:
+def _run(client: GatewayClient, action: Action, name: str) -> tuple[ActionResult, Mapping[str, Any]]:
     """The result of an action for one account, and the gateway's JSON."""
     try:
         body = client.account_action(name, action.name).body
@@ -102,7 +100,7 @@ def _run(client: GatewayClient, action: Action, name: str, *, named: bool) -> tu
         error = failure.error if isinstance(failure, ResponseError) else {}
         unsupported = _is_unsupported(error)
         cells = (action.unknown, *[""] * (len(action.columns) - 1))
-        result = ActionResult(cells, named or not unsupported, error["message"] if unsupported else str(failure))
+        result = ActionResult(cells, not unsupported, error["message"] if unsupported else str(failure))
         return result, {"error": error or {"message": str(failure)}}
     with _valid_response():
         return action.parse(body), body

@@ -1,10 +1,11 @@
 """`download`: the file of a finished video, written completely or not at all; interrupted downloads are resumed."""
 
+import contextlib
 import os
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -37,16 +38,22 @@ class DownloadOptions:
     force: bool = False
 
 
+def check_output(options: DownloadOptions) -> None:
+    """Raises CommandError where the output cannot be written, before a video is made for it."""
+    with _output_errors(options):
+        sink = _sink_of(options)
+    if sink is not None:
+        sink.close()
+
+
 def download(client: GatewayClient, options: DownloadOptions, *, wait: bool, url_option: str) -> int:
     """Download the file; with `wait` follow the task until it ends first. Returns the exit code. `url_option` is the
     --url option of the suggested command.
 
     Raises CommandError. Then, and after an interrupt, the same command resumes the download.
     """
-    try:
+    with _output_errors(options):
         sink = _sink_of(options)
-    except OSError as error:
-        raise CommandError(f"-o {options.out}: {error.strerror or error}", BAD_USAGE) from None
     transfer = _Transfer(client, options, sink)
     try:
         if wait:
@@ -70,6 +77,14 @@ def download(client: GatewayClient, options: DownloadOptions, *, wait: bool, url
             transfer.sink.close()
     done.report()
     return 0
+
+
+@contextlib.contextmanager
+def _output_errors(options: DownloadOptions) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"-o {options.out}: {error.strerror or error}", BAD_USAGE) from None
 
 
 class _Sink(Protocol):
@@ -345,7 +360,7 @@ def _with_wait_hint(client: GatewayClient, id: str, error: ResponseError, url_op
     """The error; for an unfinished video also how to wait for it."""
     if error.error.get("code") != "not_ready" or client.status([id]).tasks[0].ended:
         return error
-    return CommandError(f"{error}: use --wait, or follow it with `video-gateway watch{url_option} {id}`")
+    return CommandError(str(error), hint=f"use --wait, or follow it with `video-gateway watch{url_option} {id}`")
 
 
 def _strong_etag(etag: str) -> str:

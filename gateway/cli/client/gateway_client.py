@@ -40,8 +40,8 @@ class BrokenResponseError(CommandError):
 class ResponseError(CommandError):
     """`status` is the HTTP status; `error` is the gateway's error object, empty if another server responded."""
 
-    def __init__(self, message: str, status: int, error: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, error: Mapping[str, Any] | None = None, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.status = status
         self.error = error or {}
 
@@ -111,10 +111,12 @@ def require_key(key: str) -> str:
 class GatewayClient:
     """Calls one gateway, with one key or, where the key is empty, without. Every method raises CommandError."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, key_variable: str = "GATEWAY_KEY") -> None:
+        """`key_variable` is the environment variable of the key, for messages."""
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _normalize_url(url)
+        self._key_variable = key_variable
         self._headers = {"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {})
         # A proxy in the environment does not lead to this machine.
         self._trust_env = not _is_loopback(self.url)
@@ -231,8 +233,11 @@ class GatewayClient:
         if not isinstance(error, dict) or not error.get("message"):
             message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
             return ResponseError(message, response.status_code)
-        message = f"{error['message']} (request {response.headers.get('x-request-id', 'without id')})"
-        return ResponseError(message, response.status_code, error)
+        id = response.headers.get("x-request-id", "without id")
+        message = f"{error['message']}（请求 {id}）" if _language() == "zh" else f"{error['message']} (request {id})"
+        is_unauthorized = response.status_code in (401, 403) and "upstream_code" not in error
+        hint = f"the key is that of --key or {self._key_variable}" if is_unauthorized else ""
+        return ResponseError(message, response.status_code, error, hint=hint)
 
 
 def _normalize_url(url: str) -> str:

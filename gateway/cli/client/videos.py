@@ -3,10 +3,11 @@
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.cli.client.downloads import DownloadOptions, check_output, download
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
@@ -67,10 +68,21 @@ class SubmitOptions:
         return fields | _parse_pairs("--field", self.fields)
 
 
-def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json: bool, url_option: str) -> int:
-    """Submit a task; with `wait` follow it until it ends. Returns the exit code. `url_option` is the --url option of
-    the suggested command."""
-    answer = client.submit(options.body())
+def submit(
+    client: GatewayClient,
+    options: SubmitOptions,
+    *,
+    wait: bool,
+    as_json: bool,
+    url_option: str,
+    output: DownloadOptions | None = None,
+) -> int:
+    """Submit a task; with `wait` follow it until it ends, and with `output` download its video, whose id is left empty.
+    Returns the exit code. `url_option` is the --url option of the suggested command."""
+    body = options.body()
+    if output is not None:
+        check_output(output)
+    answer = client.submit(body)
     task = answer.tasks[0]
     next_command = f"video-gateway watch{url_option} {task.id}"
     if not wait:
@@ -85,9 +97,12 @@ def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json
         print_result(answer.text if as_json else task.id)
         print_message(f"the task goes on and is charged: {next_command}")
         raise
-    for ended in tasks:
-        print_result(_json_line(ended) if as_json else _line(ended))
-    return _exit_code(tasks)
+    if output is None or tasks[0].failed or as_json:
+        for ended in tasks:
+            print_result(_json_line(ended) if as_json else _line(ended))
+    if output is None or tasks[0].failed:
+        return _exit_code(tasks)
+    return download(client, replace(output, id=task.id), wait=False, url_option=url_option)
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
@@ -183,7 +198,7 @@ def models(client: GatewayClient, *, as_json: bool) -> int:
         print_result(answer.text)
         return 0
     rows = [_model_row(model) for model in answer.body.get("data", [])]
-    print_table(("model", "provider", "seconds", "resolution", "ratio", "inputs", "type"), rows)
+    print_table(("model", "type", "provider", "seconds", "resolution", "ratio", "inputs"), rows)
     return 0
 
 
@@ -205,12 +220,12 @@ def _model_row(model: Mapping[str, Any]) -> tuple[str, ...]:
     inputs = [" + ".join(roles) or "text" for roles in model.get("inputs", [])]
     return (
         name,
+        str(model.get("type", "")),
         str(model.get("owned_by", "")),
         _seconds(model.get("durations", []), model.get("default_duration")),
         _mark_default(model.get("resolutions", []), model.get("default_resolution")),
         _mark_default(model.get("ratios", []), model.get("default_ratio")),
         ", ".join(inputs),
-        str(model.get("type", "")),
     )
 
 

@@ -139,7 +139,7 @@ def test_check_lists_valid_credentials_and_fails_for_the_others(url: str, capsys
 @pytest.mark.parametrize(
     ("word", "message"), [("points", "does not report credits"), ("receive", "has no credits to claim")]
 )
-def test_unsupported_command_fails_only_for_a_named_account(
+def test_command_that_the_upstream_does_not_support_is_no_failure(
     word: str, message: str, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
@@ -148,7 +148,7 @@ def test_unsupported_command_fails_only_for_a_named_account(
         monkeypatch.setenv("GATEWAY_URL", server.url)
         assert main(["accounts", word]) == 0
         for_all = rows(capsys)[-1]["message"]
-        assert main(["accounts", word, "sk-x"]) == 1
+        assert main(["accounts", word, "sk-x"]) == 0
         assert for_all.endswith(message)
         assert message in rows(capsys)[-1]["message"]
 
@@ -247,7 +247,7 @@ class TestWithAnAdminKey:
             out, err = capsys.readouterr()
             assert out == ""
             assert err.startswith("error: Administrators only: use GATEWAY_ADMIN_KEY")
-            assert err.count("\n") == 1
+            assert err.splitlines()[1:] == ["hint: the key is that of --key or GATEWAY_ADMIN_KEY"]
         assert main(["accounts", *argv, "--key", "gw-admin"]) == 0
 
     def test_admin_key_is_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

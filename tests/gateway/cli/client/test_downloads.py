@@ -237,7 +237,9 @@ def test_html_page_is_no_video(env: DownloadFixture, capsys: Out) -> None:
 def test_client_error_is_not_retried(status: int, env: DownloadFixture, capsys: Out) -> None:
     env.host.steps = [error_step(status)]
     assert main(["download", "7"]) == 1
-    assert capsys.readouterr().err == "error: that is it (request without id)\n"
+    message, *hints = capsys.readouterr().err.splitlines()
+    assert message == "error: that is it (request without id)"
+    assert hints == (["hint: the key is that of --key or GATEWAY_KEY"] if status == 401 else [])
     assert env.pauses == []
 
 

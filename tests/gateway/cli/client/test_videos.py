@@ -1,6 +1,7 @@
 """The client commands against a real gateway with the sandbox."""
 
 import json
+import re
 import socket
 import sys
 import time
@@ -204,9 +205,9 @@ def test_wait_that_ends_early_leaves_the_id(
 def test_models_are_tab_separated_in_a_pipe(capsys: Out) -> None:
     assert main(["models", "--key", "session,sk-one"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split("\t")[:3] == ["model", "provider", "seconds"]
+    assert header.split("\t")[:3] == ["model", "type", "provider"]
     assert len({row.count("\t") for row in rows} | {header.count("\t")}) == 1
-    assert {row.split("\t")[1] for row in rows} == {"jimeng", "dashscope"}
+    assert {row.split("\t")[2] for row in rows} == {"jimeng", "dashscope"}
     assert any(row.startswith("sora-2 = jimeng-video-3.0-fast\t") for row in rows)
     assert any("\t5* 10\t" in row for row in rows)
     assert any("\t2–15, 5*\t" in row for row in rows)
@@ -216,7 +217,7 @@ def test_models_are_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "160")
     assert main(["models"]) == 0
-    assert "│ wan2.6-t2v" in capsys.readouterr().out
+    assert "\nwan2.6-t2v" in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
 
 
 def test_terminal_shows_progress_bars(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
