@@ -16,6 +16,7 @@ from gateway.language.service import Language
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.service import Webhooks
+from gateway.tasks.prompt_rewriting import PromptRewriter
 from gateway.tasks.service import Tasks
 from providers.registry import Registry
 from providers.transport.client import HttpClient
@@ -33,6 +34,7 @@ class Services:
     callers: Callers
     tasks: Tasks
     language: Language
+    prompts: PromptRewriter
     http: HttpClient
     pool: AccountPool
     checks: AccountChecks

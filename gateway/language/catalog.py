@@ -5,7 +5,7 @@ several, to the one that lists the model now, else to the one whose names have t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.accounts.callers import Caller
@@ -52,6 +52,11 @@ class LanguageCatalog:
         self._defaults = defaults
         self._discovery = discovery
 
+    @property
+    def chat_providers(self) -> Collection[str]:
+        """The names of the providers with chat models."""
+        return self._calls[LanguageKind.CHAT].keys()
+
     async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
         """The provider for a model as a client names it, "" for the default.
 
@@ -81,6 +86,29 @@ class LanguageCatalog:
         live = [one for one, found in zip(usable, indexes, strict=True) if found is not None and found.get(name)]
         alike = [provider for provider in usable if provider.language_model(name) is not None]
         return (live or alike or usable)[0]
+
+    async def chat_models(self, caller: Caller, *, see_pictures: bool = False) -> list[str]:
+        """A chat model of each provider that the caller can use, in the order of the providers: its default. With
+        `see_pictures` one that takes pictures, of each provider that has one: the default, else the first of the
+        table that the upstream lists now, else the first that it lists."""
+        providers = [one for one in self._providers_of(caller) if one.name in self._calls[LanguageKind.CHAT]]
+        names = [self._defaults[provider.name].chat for provider in providers]
+        if see_pictures:
+            found = (self._seeing(caller, one, name) for one, name in zip(providers, names, strict=True))
+            names = await asyncio.gather(*found)
+        return [name for name in names if name]
+
+    async def _seeing(self, caller: Caller, provider: LanguageProvider, default: str) -> str:
+        """The model of a provider that takes pictures, see `chat_models`; "" without one."""
+        card = provider.language_model(default) if default else None
+        if card is not None and card.sees_pictures:
+            return default
+        table = [one.name for one in provider.language_models() if one.sees_pictures]
+        index = await self._live(caller, provider)
+        if index is None:
+            return next(iter(table), "")
+        listed = [one.name for one in index.cards if one.sees_pictures]
+        return next((name for name in table if name in listed), next(iter(listed), ""))
 
     async def models(self, caller: Caller) -> dict[str, LanguageModel]:
         """The models that a caller can use now, with their aliases, by name."""

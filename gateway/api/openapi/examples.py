@@ -46,6 +46,7 @@ def _examples(providers: str) -> Mapping[str, Example]:
     native = {operation: example for api in native_apis() for operation, example in _native(api)}
     return {
         **_generations(_first(videos.text), provider),
+        **_prompts(_first(videos.text), chat),
         **_openai_videos(_first(videos.text), _first(videos.edit), _first(videos.extend), provider),
         **_language(chat, embedding),
         **_credentials_and_accounts(provider),
@@ -76,6 +77,13 @@ def _generations(model: str, provider: str) -> dict[str, Example]:
             {"id": "evt_5c1d", "object": "event", "type": "video.completed", "created_at": _ENDED, "data": event}
         ),
     }
+
+
+def _prompts(model: str, language_model: str) -> dict[str, Example]:
+    revised = "Slow push in: a tabby cat rides a skateboard down a sunlit street, golden light, soft shadows."
+    shot = {"camera_movement": "push_forward", "lighting": "golden_hour"}
+    answer = {"prompt": _PROMPT, "revised_prompt": revised, "model": model, "language_model": language_model}
+    return {"enhancePrompt": Example({"model": model, "prompt": _PROMPT, **shot}, answer)}
 
 
 def _openai_videos(model: str, editing: str, extending: str, provider: str) -> dict[str, Example]:

@@ -117,3 +117,37 @@ async def test_live_list_replaces_the_table() -> None:
     fixture.one.listed = ["one-new"]
     assert list(await fixture.catalog.models(Caller((ONE,)))) == ["one-new"]
     await asyncio.sleep(0)
+
+
+async def test_chat_model_of_each_provider_is_its_default() -> None:
+    fixture = Fixture(EmbeddingUpstream("none"), LanguageUpstream("one"), LanguageUpstream("two"))
+    assert await fixture.catalog.chat_models(BOTH) == ["one-chat", "two-chat"]
+    assert await fixture.catalog.chat_models(Caller((TWO,))) == ["two-chat"]
+    assert await fixture.catalog.chat_models(Caller((Account("none", "k-1"),))) == []
+    assert set(fixture.catalog.chat_providers) == {"one", "two"}
+
+
+async def seeing(provider: LanguageUpstream) -> list[str]:
+    return await Fixture(provider).catalog.chat_models(Caller((ONE,)), see_pictures=True)
+
+
+async def test_default_that_sees_pictures_comes_before_others() -> None:
+    upstream = LanguageUpstream("one", "one-first-seeing", "one-chat")
+    fixture = Fixture(upstream)
+    assert await fixture.catalog.chat_models(Caller((ONE,)), see_pictures=True) == ["one-first-seeing"]
+    fixture.catalog._defaults = {"one": DefaultLanguageModels("one-own-seeing")}
+    assert await fixture.catalog.chat_models(Caller((ONE,)), see_pictures=True) == ["one-own-seeing"]
+
+
+async def test_model_that_sees_pictures_is_one_that_the_upstream_lists() -> None:
+    upstream = LanguageUpstream("one", "one-old-seeing", "one-good-seeing", "one-chat")
+    upstream.listed = ["one-new-seeing", "one-good-seeing"]
+    assert await seeing(upstream) == ["one-good-seeing"]
+    upstream.listed = ["one-chat", "one-new-seeing"]
+    assert await seeing(upstream) == ["one-new-seeing"]
+    upstream.listed = ["one-chat"]
+    assert await seeing(upstream) == []
+
+
+async def test_provider_without_a_model_that_sees_pictures_has_none() -> None:
+    assert await seeing(LanguageUpstream("one")) == []
