@@ -26,7 +26,8 @@ class SubmitOptions:
     """The requested video, as given on the command line; the gateway chooses what is None.
 
     `images`, `last_frame` and `videos` are URLs or local files; with `references` the images are references, not first
-    and last frame. `fields` are other fields of the request, `options` parameters of the upstream: both `name=value`.
+    and last frame. With `enhance` a language model rewrites the prompt first. `fields` are other fields of the request,
+    `options` parameters of the upstream: both `name=value`.
     """
 
     prompt: str
@@ -42,6 +43,7 @@ class SubmitOptions:
     last_frame: str | None = None
     videos: Sequence[str] = ()
     references: bool = False
+    enhance: bool = False
 
     def body(self) -> dict[str, Any]:
         """The request body, a `Path` for each file. Raises CommandError for an invalid pair or file."""
@@ -61,6 +63,7 @@ class SubmitOptions:
             "last_frame": None if self.last_frame is None else _file_or_url("--last-frame", self.last_frame),
             **{f"video_file_{number}": video for number, video in enumerate(videos, 1)},
             "functionMode": "omni_reference" if self.references else None,
+            "enhance_prompt": True if self.enhance else None,
             "provider_options": _parse_pairs("--option", self.options) or None,
         }
         fields = {name: value for name, value in named.items() if value is not None}
@@ -71,6 +74,7 @@ def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json
     """Submit a task; with `wait` follow it until it ends. Returns the exit code. `url_option` is the --url option of
     the suggested command."""
     answer = client.submit(options.body())
+    _print_rewriting(answer.body)
     task = answer.tasks[0]
     next_command = f"video-gateway watch{url_option} {task.id}"
     if not wait:
@@ -88,6 +92,15 @@ def submit(client: GatewayClient, options: SubmitOptions, *, wait: bool, as_json
     for ended in tasks:
         print_result(_json_line(ended) if as_json else _line(ended))
     return _exit_code(tasks)
+
+
+def _print_rewriting(body: Mapping[str, Any]) -> None:
+    """Print the rewritten prompt, or why there is none."""
+    if "revised_prompt" in body:
+        print_message(f"prompt: {body['revised_prompt']}")
+    for warning in body.get("warnings", []):
+        if "message" in warning:
+            print_message(f"warning: {warning['message']}")
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
