@@ -50,16 +50,23 @@ async def _pieces(response: LanguageResponse) -> AsyncGenerator[bytes, None]:
 
 async def _events(response: LanguageResponse) -> AsyncGenerator[Any, None]:
     """The data of the events, up to `[DONE]` or the end of the stream."""
+    async with aclosing(_lines(response)) as lines:
+        async for line in lines:
+            if line.startswith(b"data:"):
+                data = line[5:].strip()
+                if data == b"[DONE]":
+                    return
+                yield _json(data)
+
+
+async def _lines(response: LanguageResponse) -> AsyncGenerator[bytes, None]:
     rest = b""
     async with aclosing(_pieces(response)) as pieces:
         async for piece in pieces:
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                if line.startswith(b"data:"):
-                    data = line[5:].strip()
-                    if data == b"[DONE]":
-                        return
-                    yield _json(data)
+                yield line
+    yield rest
 
 
 def _text_of(body: Any, name: str) -> str:

@@ -13,7 +13,6 @@ import orjson
 from gateway.core.localization import Language
 from gateway.prompts.draft import PromptDraft, PromptLimit
 
-TEMPERATURE = 0.7
 _USUAL: Mapping[Language, int] = {"zh": 400, "en": 1000}
 """Characters of a good prompt. A longer description may become twice as long."""
 _WITHIN = 0.8
@@ -65,8 +64,7 @@ def request_body(model: str, draft: PromptDraft, limit: PromptLimit, pictures: S
         shown = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
         content = [*shown, {"type": "text", "text": content}]
     messages = [{"role": "system", "content": system}, {"role": "user", "content": content}]
-    body = {"model": model, "messages": messages, "temperature": TEMPERATURE, "stream": True}
-    return orjson.dumps(body)
+    return orjson.dumps({"model": model, "messages": messages, "stream": True})
 
 
 def characters(draft: PromptDraft, limit: PromptLimit, language: Language) -> int:

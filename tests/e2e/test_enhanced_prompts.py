@@ -91,7 +91,7 @@ def test_held_answer_has_the_prompt_beside_the_link(client: httpx.Client, key: s
 def test_openai_library_asks_for_it_with_an_extra_field(url: str, upstream: SandboxServer, key: str) -> None:
     with openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
         extra = {"enhance_prompt": True}
-        video = client.videos.create(model=WAN, prompt="a cat", extra_body=extra)  # type: ignore[arg-type]
+        video = client.videos.create(model=WAN, prompt="a cat", extra_body=extra)
     assert video.model_extra is not None
     assert video.model_extra["revised_prompt"] == made_with(upstream, key)
 

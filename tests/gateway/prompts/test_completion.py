@@ -69,6 +69,11 @@ async def test_pieces_may_end_anywhere(cuts: list[int]) -> None:
     assert await read(*(TEXT[start:end] for start, end in pairwise(ends))) == "A 猫"
 
 
+async def test_stream_may_end_without_a_last_line_break() -> None:
+    assert await read(event("a "), event("cat").rstrip()) == "a cat"
+    assert await read(event("a cat").replace(b"\n", b"\r\n"), b"data:[DONE]") == "a cat"
+
+
 async def test_halves_of_a_surrogate_pair_in_two_events_are_kept() -> None:
     halves = [
         b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
