@@ -7,18 +7,21 @@ from typing import Any
 
 import orjson
 
+from gateway.prompts.draft import PromptLimit
 from gateway.prompts.failure import PromptError
 from providers.contract.errors import ProviderError
 from providers.contract.language import LanguageResponse
 
+JUNK_CHARACTERS = 20_000
+"""Characters of an answer beside the prompt: thoughts, an introduction, remarks."""
 _MAX_BYTES = 2 * 1024 * 1024
 _CUT, _FILTERED = "length", "content_filter"
 
 
-async def read_completion(response: LanguageResponse, max_characters: int) -> str:
-    """The text of an answer, without the reasoning that comes apart from it. Closes the response.
+async def read_completion(response: LanguageResponse, limit: PromptLimit) -> str:
+    """The text of an answer with a prompt, without the reasoning that comes apart from it. Closes the response.
 
-    Raises PromptError for an answer that is broken off, refused, unreadable, or longer than `max_characters`.
+    Raises PromptError for an answer that is broken off, refused, unreadable, or by far too long for the prompt's limit.
     """
     try:
         if not response.is_event_stream:
@@ -29,8 +32,8 @@ async def read_completion(response: LanguageResponse, max_characters: int) -> st
             async for event in events:
                 texts.append(_text_of(event, "delta"))
                 length += len(texts[-1])
-                if length > max_characters:
-                    raise PromptError("too_long", limit=max_characters)
+                if length > limit.characters + JUNK_CHARACTERS:
+                    raise PromptError("too_long", limit=limit.characters)
         return "".join(texts)
     except ProviderError as error:
         raise PromptError("interrupted") from error

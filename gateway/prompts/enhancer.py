@@ -21,8 +21,6 @@ from providers.registry import credential_hints
 
 TIME_LIMIT = 20.0
 """Seconds for all calls together."""
-_JUNK_CHARACTERS = 20_000
-"""Characters of an answer beside the prompt: thoughts, an introduction, remarks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +104,5 @@ class PromptEnhancer:
         size = sum(len(picture) for picture in attempt.pictures)
         body = await offload(size, partial(request_body, attempt.model, draft, limit, attempt.pictures))
         call = await self._language.open(caller, LanguageKind.CHAT, LanguageBody(body, attempt.model, stream=True))
-        answer = await read_completion(call.response, limit.characters + _JUNK_CHARACTERS)
+        answer = await read_completion(call.response, limit)
         return Enhanced(clean_answer(answer, limit), call.model, call.log_fields)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.prompts.completion import read_completion
+from gateway.prompts.completion import JUNK_CHARACTERS, read_completion
+from gateway.prompts.draft import PromptLimit
 from gateway.prompts.failure import PromptError
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.language import LanguageResponse
@@ -36,10 +37,10 @@ class Response:
         self.closed += 1
 
 
-async def read(*pieces: bytes, most: int = 10_000, **options: Any) -> str:
+async def read(*pieces: bytes, most: int = 100, **options: Any) -> str:
     given = Response(*pieces, **options)
     try:
-        return await read_completion(given.response, most)
+        return await read_completion(given.response, PromptLimit(most))
     finally:
         assert given.closed == 1
 
@@ -102,7 +103,7 @@ async def test_upstream_that_does_not_stream_is_read_whole(message: Any, text: s
         ((event("a"), b'data: {"error": {"message": "down"}}\n\n'), {}, "interrupted"),
         ((event("a"), event("", "length")), {}, "interrupted"),
         ((event("a"), event("", "content_filter")), {}, "refused"),
-        ((event("a"), event("x" * 9), event("x")), {"most": 10}, "too_long"),
+        ((event("a"), event("x" * (JUNK_CHARACTERS + 9)), event("x")), {"most": 10}, "too_long"),
         ((b"data: {half\n\n",), {}, "unreadable"),
         ((b"data: []\n\n",), {}, "unreadable"),
         ((b'data: {"choices": [7]}\n\n',), {}, "unreadable"),
@@ -115,6 +116,7 @@ async def test_answer_without_a_text_has_a_reason(pieces: tuple[bytes, ...], opt
     with pytest.raises(PromptError) as caught:
         await read(*pieces, **options)
     assert caught.value.reason == reason
+    assert reason != "too_long" or " 10 characters" in caught.value.message("en")
 
 
 @given(st.binary(min_size=1, max_size=80), st.booleans())
