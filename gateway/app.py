@@ -11,8 +11,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.accounts.daily_credits import DailyCredits
 from gateway.api.error_responses import handle_gateway_error, handle_http_exception
+from gateway.api.forwarded import ForwardedHeaders
 from gateway.api.middleware import BodyLimit, RequestContext, UnhandledErrors
-from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_paths
+from gateway.api.paths import NOT_ALLOWED, STATUS, SUBMIT, NormalizePath, all_paths, check_root_path
 from gateway.api.poll_endpoint import PollRoute, PollShortcut
 from gateway.api.renderers.task import render_task
 from gateway.api.renderers.video import render_video
@@ -27,15 +28,18 @@ from gateway.api.routes import (
     operations,
     prompts,
     tokens,
+    usage,
     webhooks,
 )
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
 from gateway.bootstrap import ProcessState, build_process_state, build_services
+from gateway.core import tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
 from gateway.core.settings import Settings
 from gateway.core.settings_loader import load_settings, settings_file
+from gateway.limits.request_rate import LIMIT_HEADERS
 from gateway.reload import Reloader
 from gateway.web import routes as web
 from providers.transport.client import HttpClient
@@ -56,7 +60,6 @@ def _openai(prefix: str) -> list[Route]:
         Route(f"{prefix}/videos/{{id}}/events", live.video_events, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/content", openai_videos.content, methods=["GET"]),
         Route(f"{prefix}/videos/{{id}}/remix", openai_videos.remix, methods=["POST"]),
-        *_language(prefix),
     ]
 
 
@@ -103,14 +106,18 @@ _SOCKETS = ("/v1/videos/tasks/ws", "/videos/tasks/ws")
 SOCKETS = [WebSocketRoute(path, live.socket) for path in _SOCKETS]
 
 ROUTES = [
+    # First: routes are tried in order, and calls come more often than submits. Polls have a shortcut.
+    *_language("/v1"),
     *_generations(),
     *_openai("/v1"),
     *_openai(""),
+    *_language(""),
     # The base URL of clients of the upstream that has this path.
     *_language("/compatible-mode/v1"),
     Route("/token/check", tokens.check, methods=["POST"]),
     Route("/token/points", tokens.points, methods=["POST"]),
     Route("/token/receive", tokens.receive, methods=["POST"]),
+    Route("/v1/usage", usage.usage, methods=["GET"]),
     Route("/v1/accounts", accounts.accounts, methods=["GET"]),
     Route("/v1/accounts/{name}/check", accounts.check, methods=["POST"]),
     Route("/v1/accounts/{name}/points", accounts.points, methods=["POST"]),
@@ -119,10 +126,12 @@ ROUTES = [
     Route("/v1/accounts/{name}/resume", accounts.resume, methods=["POST"]),
     Route("/v1/webhooks/test", webhooks.test, methods=["POST"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
+    Route("/readyz", operations.readyz, methods=["GET"]),
     Route("/ping", operations.ping, methods=["GET"]),
     Route("/metrics", operations.prometheus, methods=["GET"]),
     Route("/openapi.json", operations.openapi, methods=["GET"]),
     Route("/docs", operations.docs, methods=["GET"]),
+    Route("/", web.home, methods=["GET"], include_in_schema=False),
     Route("/playground", web.playground, methods=["GET"]),
     Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
@@ -136,7 +145,8 @@ def all_routes() -> list[Route]:
 
 CORS_EXPOSED = [
     *("x-request-id", "x-should-retry", "retry-after", "openai-poll-after-ms", "location", "preference-applied"),
-    *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition"),
+    *(WARNINGS_HEADER, "content-range", "accept-ranges", "content-disposition", "age", "server-timing"),
+    *LIMIT_HEADERS,
 ]
 """Response headers that CORS exposes to web pages."""
 
@@ -155,6 +165,8 @@ def create_app(
     """
     reload = settings is None if reload is None else reload
     settings = settings or load_settings()
+    routes = all_routes()
+    check_root_path(settings.root_path, routes)
     process = build_process_state(settings, clock or SystemClock(), http)
     services = build_services(settings, process)
 
@@ -165,6 +177,7 @@ def create_app(
             aclosing(process.fetcher),
             process.background as background,
             aclosing(process.webhooks),
+            tracing.exported(),
         ):
             background.start(_daily_credits(app, process).run())
             if reload:
@@ -172,11 +185,11 @@ def create_app(
             # The server calls it when it begins to stop: event streams would never end by themselves.
             yield {"on_stop": process.streams.stop}
 
-    routes = all_routes()
     app = Starlette(
         routes=[*SOCKETS, *routes],
         middleware=[
-            Middleware(NormalizePath),
+            Middleware(ForwardedHeaders, trusted=settings.trusted_proxies),
+            Middleware(NormalizePath, root_path=settings.root_path),
             Middleware(RequestServices),
             Middleware(PollShortcut, routes=routes),
             Middleware(RequestContext),

@@ -4,32 +4,33 @@ An invalid configuration stops the start. A reload builds new services and keeps
 """
 
 import itertools
-import logging
 import random
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from yarl import URL
 
-from gateway.accounts.callers import Caller, Callers, GatewayKey, parse_key
+from gateway.accounts.callers import Callers, GatewayKey, parse_key
 from gateway.accounts.checks import AccountChecks
 from gateway.accounts.configured import managed_accounts
 from gateway.accounts.model_discovery import Discovery, ModelList
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.selection import POLICIES
+from gateway.api.metric_series import declare_series
 from gateway.api.services import Services
 from gateway.archive.archive import Archive
 from gateway.archive.copier import ArchiveResult
 from gateway.archive.store import ArchiveStore, StoreError
 from gateway.archive.task_archiver import TaskArchiver
+from gateway.configuration_warnings import log_warnings, warnings_of
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
-from gateway.core.logs import GATEWAY
 from gateway.core.settings import Settings, SettingsError
 from gateway.language.catalog import LanguageCatalog
 from gateway.language.service import Language
+from gateway.limits.key_usages import KeyUsages
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.sender import Sender
@@ -52,18 +53,19 @@ from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
 from gateway.tasks.upload_grants import UploadGrants
 from providers import registry as provider_registry
+from providers.contract.accounts import Account
+from providers.contract.errors import ProviderError
 from providers.contract.language import CanDiscoverLanguage, LanguageModel
 from providers.contract.models import ModelCard
-from providers.contract.provider import CanDiscover, CanFind
+from providers.contract.provider import CanDiscover
 from providers.contract.settings import ProviderSettings
 from providers.contract.spec import DefaultModels
+from providers.contract.tasks import TaskState
 from providers.contract.upstream import Upstream
 from providers.registry import Registry
 from providers.transport.address_policy import Policies
 from providers.transport.client import HttpClient
 from providers.transport.timeouts import Timeouts
-
-_MIN_SECRET_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class ProcessState:
     watches: Watches
     streams: OpenStreams
     webhooks: Webhooks
+    usages: KeyUsages
     logged_warnings: set[str] = field(default_factory=set)
 
 
@@ -112,7 +115,13 @@ def build_process_state(
     if http is None:
         timeouts = settings.timeouts
         http = HttpClient(Timeouts(timeouts.connect, timeouts.read, timeouts.total, timeouts.answer))
-    poller = Poller(clock, settings.poll_freshness, background, pool.on_results, is_known=pool.is_known)
+    usages = KeyUsages(clock)
+
+    def on_results(account: Account, results: Mapping[str, TaskState | ProviderError], sent_at: float) -> None:
+        pool.on_results(account, results, sent_at)
+        usages.on_results(account, results)
+
+    poller = Poller(clock, settings.poll_freshness, background, on_results, is_known=pool.is_known)
     store = store or open_archive(settings)
     archiver = None
     if store is not None:
@@ -127,7 +136,15 @@ def build_process_state(
             on_result=on_copy,
         )
         interval = settings.video_poll_interval / 1000
-        archiver = TaskArchiver(archive, poller, clock, background, follow=settings.archive.follow, interval=interval)
+        archiver = TaskArchiver(
+            archive,
+            poller,
+            clock,
+            background,
+            follow=settings.archive.follow,
+            interval=interval,
+            root_path=settings.root_path,
+        )
     watches = Watches(clock, background)
     poller.on_observed = watches.on_observed
     return ProcessState(
@@ -152,6 +169,7 @@ def build_process_state(
             limit=settings.live.webhooks,
             limit_per_caller=settings.live.webhooks_per_caller,
         ),
+        usages,
     )
 
 
@@ -193,6 +211,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         settings.aliases,
         {spec.name: spec.default_language_models(settings.provider(spec)) for spec in provider_registry.PROVIDERS},
         process.language_discovery,
+        {spec.name: spec.client_headers for spec in provider_registry.PROVIDERS},
     )
     accounts = managed_accounts(settings, registry)
     locator = TaskLocator(
@@ -236,11 +255,14 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         accounts=[managed.account for managed in accounts],
         pass_through=settings.pass_through,
         proxies=settings.pass_through_proxies,
+        usage_of=lambda key: process.usages.of(key.owner, key.label),
     )
-    _log_warnings(process.logged_warnings, _warnings(settings, len(accounts), registry))
+    declare_series(registry)
+    log_warnings(process.logged_warnings, warnings_of(settings, len(accounts), registry))
     # Nothing below raises: the configuration is applied as a whole.
     process.discovery.expire()
     process.language_discovery.expire()
+    process.usages.configure({key.owner: key.label for key in keys}, settings.key_limits)
     pool.manage(accounts, POLICIES[settings.rotation.policy]())
     process.fetcher.url_policy, process.fetcher.max_seconds = url_policy, settings.media.fetch_seconds
     process.http.policies = policies
@@ -253,6 +275,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
     poller.per_second = {
         name: own.queries_per_second for name, own in configured.items() if isinstance(own, ProviderSettings)
     }
+    metrics.RELOAD_OK.set(1)
+    metrics.RELOADED_AT.set(clock.now())
     watches = process.watches
     watches.tasks, watches.current, watches.interval = tasks, callers.current, settings.video_poll_interval / 1000
     return Services(
@@ -268,6 +292,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         watches,
         process.streams,
         process.webhooks,
+        process.usages,
         clock,
         process.background,
     )
@@ -335,61 +360,3 @@ def _catalog(settings: Settings, registry: Registry, discovery: Discovery[ModelC
 
 def _registry(settings: Settings, http: HttpClient, clock: Clock) -> Registry:
     return Registry([spec.create(settings.provider(spec), http, clock.now) for spec in provider_registry.PROVIDERS])
-
-
-def _log_warnings(logged_warnings: set[str], warnings: Iterable[tuple[int, str]]) -> None:
-    """Log the warnings that are not logged yet, and forget those that no longer apply."""
-    found = {text: level for level, text in warnings}
-    for text, level in found.items():
-        if text not in logged_warnings:
-            GATEWAY.log(level, text)
-    logged_warnings.clear()
-    logged_warnings.update(found)
-
-
-def _unknown_names(settings: Settings) -> list[str]:
-    """The names in `hold_submits` that no caller has."""
-    held = settings.api.hold_submits
-    names = {parse_key(key.get_secret_value()).name for key in settings.keys} | {Caller(()).name}
-    return [] if isinstance(held, bool) else [name for name in held if name not in names]
-
-
-def _warnings(settings: Settings, accounts: int, registry: Registry) -> Iterator[tuple[int, str]]:
-    """Warnings about a valid configuration: log level and text."""
-    if settings.renamed:
-        names = ", ".join(f"{former} is {name}" for former, name in settings.renamed.items())
-        yield logging.WARNING, f"the configuration file uses deprecated setting names, still accepted for now: {names}"
-    if any(len(secret.get_secret_value()) < _MIN_SECRET_LENGTH for secret in settings.secret):
-        yield (
-            logging.WARNING,
-            f"GATEWAY_SECRET is shorter than {_MIN_SECRET_LENGTH} characters: set it to a long random text",
-        )
-    if settings.keys and not accounts:
-        yield (
-            logging.WARNING,
-            f"keys are configured but no accounts: set {provider_registry.credential_variables()}, or add "
-            "[[accounts]] to the configuration file",
-        )
-    without_lookup = [provider.name for provider in registry.videos if not isinstance(provider, CanFind)]
-    if settings.workers > 1 and without_lookup:
-        yield (
-            logging.WARNING,
-            f"with {settings.workers} workers, a repeated Idempotency-Key is recognised only by the worker that had it "
-            f"first, for {', '.join(without_lookup)}: it may be charged again. Where that matters, run processes with "
-            "one worker each and let a proxy route by key, as deploy/nginx.conf does",
-        )
-    unknown = _unknown_names(settings)
-    if unknown:
-        yield logging.WARNING, f"[api] hold_submits names keys that are not configured: {', '.join(unknown)}"
-    if settings.archive_url is None and settings.archive.follow:
-        yield logging.WARNING, "[archive] follow has no effect: ARCHIVE_URL is not set"
-    if accounts and not settings.keys:
-        yield logging.WARNING, "accounts are configured but no keys to use them: set GATEWAY_KEYS=name:gw-…"
-    if accounts and settings.admin_key is None:
-        yield logging.INFO, "GATEWAY_ADMIN_KEY is not set: /v1/accounts and /metrics are restricted to this machine"
-    if settings.keys and not settings.secret:
-        yield (
-            logging.WARNING,
-            "GATEWAY_SECRET is not set: task ids become invalid at restart and on other replicas; "
-            "set it to a long random text",
-        )

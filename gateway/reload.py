@@ -8,14 +8,16 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
 from starlette.datastructures import State
 
 from gateway.accounts.pool import ManagedAccount
 from gateway.api.services import Services
 from gateway.bootstrap import ProcessState, build_services
+from gateway.core import metrics
 from gateway.core.logs import GATEWAY, location_of
 from gateway.core.settings import Settings, SettingsError
 from gateway.core.settings_loader import file_version
@@ -25,11 +27,25 @@ CHECK_SECONDS = 1.0
 
 RESTART_ONLY = frozenset(
     {
-        *("host", "port", "workers", "cors_origins", "log_level", "log_format", "timeouts", "limits", "live"),
+        *(
+            "host",
+            "port",
+            "workers",
+            "root_path",
+            "trusted_proxies",
+            "cors_origins",
+            "log_level",
+            "log_format",
+            "timeouts",
+            "limits",
+            "live",
+        ),
         *("archive", "archive_url"),
     }
 )
 """Settings that take effect only after a restart."""
+_ACCOUNTS = frozenset({"accounts", "credentials"})
+"""Keys whose changes are told by the names of the accounts."""
 
 
 class Reloader:
@@ -38,6 +54,7 @@ class Reloader:
     def __init__(self, state: State, process: ProcessState, load: Callable[[], Settings], file: Path) -> None:
         self._state = state
         self._process = process
+        self._started_with = state.services.settings
         self._load = load
         self._file = file
         self._loaded = self._latest = state.services.settings.file_version
@@ -81,24 +98,61 @@ class Reloader:
                 )
             services = build_services(settings, self._process)
         except SettingsError as error:
+            metrics.RELOAD_OK.set(0)
             GATEWAY.error(f"new configuration rejected, keeping the current one: {error}")
             return
         except Exception as error:
+            metrics.RELOAD_OK.set(0)
             GATEWAY.error("configuration could not be loaded", extra={"fields": {"cause": location_of(error)}})
             return
         before, self._state.services = self._state.services, services
         self._log(before, old, services)
 
-    @staticmethod
-    def _log(before: Services, old: Sequence[ManagedAccount], now: Services) -> None:
-        known, named = ([m.account.label for m in accounts] for accounts in (old, now.pool.managed))
-        fields: dict[str, object] = {"accounts": len(named)}
-        fields |= {"added": ",".join(name for name in named if name not in known) or "-"}
-        fields |= {"removed": ",".join(name for name in known if name not in named) or "-"}
+    def _log(self, before: Services, old: Sequence[ManagedAccount], now: Services) -> None:
+        """Log what has changed: accounts and keys by name, other settings by key."""
+        new = now.pool.managed
+        fields: dict[str, object] = {"accounts": len(new)}
+        fields |= _changes(
+            {managed.account.label: managed for managed in old}, {managed.account.label: managed for managed in new}
+        )
+        fields |= {"settings": ",".join(_differences(before.settings, now.settings)) or "-"}
         GATEWAY.info("configuration reloaded", extra={"fields": fields})
-        pending = sorted(name for name in RESTART_ONLY if getattr(before.settings, name) != getattr(now.settings, name))
+        started_with = self._started_with
+        pending = sorted(name for name in RESTART_ONLY if getattr(started_with, name) != getattr(now.settings, name))
         if pending:
-            GATEWAY.warning(f"changed settings take effect after a restart: {', '.join(pending)}")
+            names = ", ".join(pending)
+            GATEWAY.warning(f"settings that differ from the running ones take effect after a restart: {names}")
+
+
+def _changes(before: Mapping[str, ManagedAccount], now: Mapping[str, ManagedAccount]) -> dict[str, str]:
+    """The names of accounts that were added and removed, and of those whose credential or settings have changed."""
+    names = {
+        "added": now.keys() - before.keys(),
+        "removed": before.keys() - now.keys(),
+        "changed": {name for name in now.keys() & before.keys() if now[name] != before[name]},
+    }
+    return {
+        what: ",".join(name for name in dict.fromkeys((*before, *now)) if name in some) or "-"
+        for what, some in names.items()
+    }
+
+
+def _differences(before: BaseModel, now: BaseModel, table: str = "") -> Iterator[str]:
+    """The keys whose values differ, without the values."""
+    for name in type(now).model_fields:
+        one, other = getattr(before, name), getattr(now, name)
+        if one == other or name in _ACCOUNTS:
+            continue
+        if name == "providers":
+            for provider in sorted(one.keys() | other.keys()):
+                if provider in one and provider in other:
+                    yield from _differences(one[provider], other[provider], f"{name}.{provider}.")
+                else:
+                    yield f"{name}.{provider}"
+        elif isinstance(one, BaseModel) and isinstance(other, BaseModel):
+            yield from _differences(one, other, f"{table}{name}.")
+        else:
+            yield f"{table}{name}"
 
 
 @contextlib.contextmanager

@@ -36,6 +36,8 @@ def assign_roles(card: ModelCard, request: VideoRequest) -> VideoRequest:
 
     The last frame comes after the first: some upstreams tell them by their order.
     """
+    if not request.media:
+        return request
     roles = card.roles
     by_frames = card.unlisted or any(given and given <= set(FRAMES) for given in card.media_sets)
     if by_frames and _edits_video(card, request):

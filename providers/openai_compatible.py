@@ -1,27 +1,34 @@
 """Calls to an OpenAI-compatible API of an upstream: a body as it is, and the response as it arrives."""
 
+import asyncio
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import Any
-
-import orjson
+from types import MappingProxyType
 
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.language import LanguageModel, LanguageResponse
+from providers.contract.language import LanguageModel, LanguageResponse, is_event_stream
 from providers.contract.redaction import shorten
+from providers.openai_answers import (
+    ErrorText,
+    ends_event,
+    error_in_answer,
+    error_in_body,
+    headers_for_client,
+    is_answer,
+    model_names,
+)
 from providers.transport.client import Download, HttpClient
-from providers.transport.transports import MAX_ERROR_BYTES
+from providers.transport.transports import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
-_SAFE = re.compile(r"[\x20-\x7e]{0,1024}")
-_FORWARDED = frozenset({"content-type", "content-length", "content-encoding", "retry-after"})
-"""Response headers for the client, beside those of rate limits."""
-_ERROR_EVENT = re.compile(rb"data:\s*(\{\s*\"errors?\"\s*:.*)")
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _SNIPPET = 300
 """Characters of an unreadable response in the error's detail."""
+_MIN_MASKED = 16
+"""Length of a credential that is masked in answers. A shorter one may be a word of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +52,42 @@ class CompatibleApi:
         self._error_of = error_of
         self._user_agent = user_agent
 
-    async def post(self, url: str, body: bytes, account: Account) -> LanguageResponse:
-        """Send a body and return the response once its first chunk has arrived. Raises ProviderError before that."""
-        headers = self._headers(account) | {"Content-Type": "application/json"}
+    async def post(
+        self, url: str, body: bytes, account: Account, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> LanguageResponse:
+        """Send a body, with headers of the client, and return the response with the beginning of its body: the first
+        event of a stream, else up to MAX_ERROR_BYTES. Raises ProviderError before that, also for an error under a
+        status of success."""
+        headers = {**headers, **self._headers(account), "Content-Type": "application/json"}
         async with AsyncExitStack() as opened:
             answer = await opened.enter_async_context(
                 self._http.open("POST", url, headers=headers, body=body, proxy=account.proxy)
             )
             if not 200 <= answer.status < 300:
-                raise self._error(answer, await _read(answer), account)
-            first = await anext(answer.pieces, b"")
-            event = _ERROR_EVENT.match(first)
-            if event is not None and _error_of_json(event[1]) is not None:
-                raise self._error(answer, event[1], account)
-            return LanguageResponse(
-                answer.status, _for_client(answer.headers), first, answer.pieces, opened.pop_all().aclose
-            )
+                raise self._error(answer, await self._read_error(answer), account)
+            is_stream = is_event_stream(answer.headers)
+            first, is_whole = await _beginning(answer, is_stream)
+            if (found := error_in_answer(first, is_stream)) is not None:
+                raise self._own_error(answer, found, account)
+            if not is_answer(first, answer.headers):
+                raise self._foreign_error(answer, first, account)
+            for_client = headers_for_client(answer.headers, account.credential)
+            if is_stream:
+                for_client.pop("content-length", None)
+            elif is_whole:
+                for_client["content-length"] = str(len(first))
+            masked, chunks = _masked(first, answer.pieces, account.credential)
+            return LanguageResponse(answer.status, for_client, masked, chunks, opened.pop_all().aclose)
         raise AssertionError
 
     async def models(self, url: str, account: Account) -> list[str]:
         """The names that the API lists. Raises ProviderError, also where there are none."""
         async with self._http.open("GET", url, headers=self._headers(account), body=b"", proxy=account.proxy) as answer:
-            text = await _read(answer, 8 * 1024 * 1024)
             if not 200 <= answer.status < 300:
-                raise self._error(answer, text, account)
-        body = _json(text)
-        rows = body.get("data") if isinstance(body, dict) else None
-        found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        names = [name for name in found if isinstance(name, str) and name]
+                raise self._error(answer, await self._read_error(answer), account)
+            text = bytearray()
+            await _read(answer.pieces, text, MAX_ANSWER_BYTES)
+        names = model_names(bytes(text))
         if not names:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail="no list of models")
         return names
@@ -88,20 +103,36 @@ class CompatibleApi:
             "User-Agent": self._user_agent,
         }
 
+    async def _read_error(self, answer: Download) -> bytes:
+        """The body of an error response as far as it arrives in time: its status counts without the rest."""
+        text = bytearray()
+        with suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(self._http.timeouts.read):
+                await _read(answer.pieces, text, MAX_ERROR_BYTES)
+        return bytes(text)
+
     def _error(self, answer: Download, text: bytes, account: Account) -> ProviderError:
-        found = _error_of_json(text)
-        if found is None:
-            shown = text[: 4 * _SNIPPET].decode("utf-8", "replace").strip()
-            detail = f"HTTP {answer.status}"
-            if shown and not shown.startswith("<"):
-                detail += f": {shorten(' '.join(account.redact(shown).split()), _SNIPPET)}"
-            kind = ErrorKind.RATE_LIMITED if answer.status == 429 else ErrorKind.UPSTREAM_ERROR
-            return ProviderError(kind, detail=detail, retry_after=answer.retry_after, model_only=True)
-        code, message = found
-        # The status of an error event is that of the response, which had already begun.
-        status = answer.status if answer.status >= 300 else 500
-        failed = Failure(status, account.redact(code), account.redact(message), answer.headers, answer.retry_after)
+        found = error_in_body(text)
+        return self._own_error(answer, found, account) if found else self._foreign_error(answer, text, account)
+
+    def _own_error(self, answer: Download, found: ErrorText, account: Account) -> ProviderError:
+        failed = Failure(
+            answer.status if answer.status >= 300 else found.status,
+            account.redact(found.code),
+            account.redact(found.message),
+            answer.headers,
+            answer.retry_after,
+        )
         return self._error_of(failed)
+
+    def _foreign_error(self, answer: Download, text: bytes, account: Account) -> ProviderError:
+        """The error of a response that is not in the API's form."""
+        shown = text[: 4 * _SNIPPET].decode("utf-8", "replace").strip()
+        detail = f"HTTP {answer.status}"
+        if shown and not shown.startswith("<") and "\ufffd" not in shown[:_SNIPPET]:
+            detail += f": {shorten(' '.join(account.redact(shown).split()), _SNIPPET)}"
+        kind = ErrorKind.RATE_LIMITED if answer.status == 429 else ErrorKind.UPSTREAM_ERROR
+        return ProviderError(kind, detail=detail, retry_after=answer.retry_after, model_only=True)
 
 
 def unlisted(model: LanguageModel | None) -> LanguageModel | None:
@@ -109,45 +140,35 @@ def unlisted(model: LanguageModel | None) -> LanguageModel | None:
     return replace(model, unlisted=True) if model is not None else None
 
 
-async def _read(answer: Download, limit: int = MAX_ERROR_BYTES) -> bytes:
-    pieces, size = [], 0
+async def _beginning(answer: Download, is_stream: bool) -> tuple[bytes, bool]:
+    """The body up to the end of its first event, or up to MAX_ERROR_BYTES of one that is no stream, and whether it is
+    the whole body. It tells an error from an answer, and until then another account may be tried."""
+    text = bytearray()
     async for piece in answer.pieces:
-        pieces.append(piece)
-        size += len(piece)
-        if size >= limit:
+        text += piece
+        if len(text) >= MAX_ERROR_BYTES or (is_stream and ends_event(text, len(piece))):
+            return bytes(text), False
+    return bytes(text), True
+
+
+async def _read(pieces: AsyncIterator[bytes], text: bytearray, limit: int) -> None:
+    """Add pieces to a text of at most `limit` bytes."""
+    async for piece in pieces:
+        text += piece[: limit - len(text)]
+        if len(text) >= limit:
             break
-    return b"".join(pieces)[:limit]
 
 
-def _json(text: bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
+def _masked(first: bytes, pieces: AsyncIterator[bytes], credential: str) -> tuple[bytes, AsyncIterator[bytes]]:
+    """An answer with asterisks in place of the credential, which an upstream may quote in an error event. Its length
+    stays."""
+    if len(credential) < _MIN_MASKED:
+        return first, pieces
+    secret = credential.encode()
+    mask = b"*" * len(secret)
 
+    async def masked() -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            yield piece.replace(secret, mask)
 
-def _error_of_json(text: bytes) -> tuple[str, str] | None:
-    """Code and message of an error body, `{"error": {…}}` or `{"errors": {…}}`, or DashScope's flat form; None for
-    anything else."""
-    body = _json(text)
-    if not isinstance(body, dict):
-        return None
-    inner = body.get("error") or body.get("errors") or body
-    if isinstance(inner, str):
-        return "", inner
-    if not isinstance(inner, dict):
-        return None
-    code, message = (str(inner.get(name) or "") for name in ("code", "message"))
-    return (code, message) if code or message else None
-
-
-def _for_client(headers: Mapping[str, str]) -> dict[str, str]:
-    found = {
-        name: value
-        for name, value in headers.items()
-        if (name in _FORWARDED or "ratelimit" in name) and _SAFE.fullmatch(value)
-    }
-    if (id := headers.get("x-request-id")) and _SAFE.fullmatch(id):
-        # The gateway's own response has an id of its own.
-        found["x-upstream-request-id"] = id
-    return found
+    return first.replace(secret, mask), masked()

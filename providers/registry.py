@@ -75,6 +75,10 @@ class _ByName(Generic[U]):
 class VideoProviders(_ByName[Provider]):
     """The providers that make videos."""
 
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        super().__init__(providers)
+        self._takes_raw_keys = [provider for provider in providers if isinstance(provider, TakesRawKeys)]
+
     def card(self, model: str) -> ModelCard | None:
         """The card of a model: that of a table before that of an unlisted model. None if no provider knows it."""
         found: ModelCard | None = None
@@ -87,7 +91,7 @@ class VideoProviders(_ByName[Provider]):
 
     def raw_card(self, key: str) -> ModelCard | None:
         """The open card of a model by an upstream's own key, where an upstream takes keys unchecked."""
-        cards = (provider.raw_card(key) for provider in self if isinstance(provider, TakesRawKeys))
+        cards = (provider.raw_card(key) for provider in self._takes_raw_keys)
         return next((card for card in cards if card is not None), None)
 
     def owner(self, native_id: str) -> Provider | None:

@@ -1,8 +1,8 @@
 """Single flight: concurrent callers of one key share one computation, whose result is cached for a TTL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
 
 from cachetools import TTLCache
 
@@ -61,21 +61,3 @@ class SingleFlight(Generic[K, V]):
             outcome.cancel()
             # As in `get`.
             del outcome
-
-
-async def all_of(calls: Sequence[Coroutine[Any, Any, V]]) -> list[V]:
-    """The results of concurrent calls, in order. The first failure cancels the other calls and is raised once they have
-    ended."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        _cancel(tasks)
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # As in `SingleFlight.get`.
-        tasks.clear()
-
-
-def _cancel(tasks: Sequence[asyncio.Task[V]]) -> None:
-    for task in tasks:
-        task.cancel()

@@ -1,8 +1,9 @@
-"""A clock that tests move by hand."""
+"""Clocks that tests move by hand."""
 
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 
 _BY_ITSELF = 0.01
@@ -97,3 +98,17 @@ class Planned:
         if not self.cancelled:
             self.cancelled = True
             self._call()
+
+
+class SandboxClock:
+    """The time of a sandbox: the real one, and what a test adds to it. A task with `#seconds=60` goes on when the test
+    says so."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds

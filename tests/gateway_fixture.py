@@ -17,6 +17,7 @@ from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Submitted
 from providers import registry
 from providers.contract.accounts import Account
+from providers.contract.client_headers import NO_CLIENT_HEADERS, ClientHeaders
 from providers.contract.localized_text import LocalizedText
 from providers.contract.provider import Provider
 from providers.contract.requests import VideoRequest
@@ -61,6 +62,7 @@ def spec_of(
     defaults: DefaultModels = NO_DEFAULTS,
     result_link_seconds: int | None = None,
     language_defaults: DefaultLanguageModels | None = None,
+    client_headers: ClientHeaders = NO_CLIENT_HEADERS,
 ) -> AnySpec:
     """The spec of a provider that a test has made."""
     return ProviderSpec(
@@ -74,6 +76,7 @@ def spec_of(
         credential_hint=LocalizedText(provider.name, provider.name),
         sandbox=SandboxPart(lambda context: [], {}, DemoVideo("", "", "")),
         result_link_seconds=result_link_seconds,
+        client_headers=client_headers,
     )
 
 
@@ -148,7 +151,8 @@ class LanguageFixture:
         defaults = DefaultLanguageModels(f"{provider.name}-chat", f"{provider.name}-embedding")
         configured = Settings(**{"rotation": RotationSettings(policy="fill_first")} | settings)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(registry, "PROVIDERS", (spec_of(provider, language_defaults=defaults),))
+            spec = spec_of(provider, language_defaults=defaults, client_headers=ClientHeaders(("X-One",), ("X-Space",)))
+            patch.setattr(registry, "PROVIDERS", (spec,))
             process = build_process_state(configured, self.clock, jitter=lambda: 0.0)
             services = build_services(configured, process)
         self.pool, self.language = process.pool, services.language

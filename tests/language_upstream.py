@@ -1,7 +1,7 @@
 """A scripted provider of language models: its answers are set by tests, and its calls are recorded."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
@@ -23,6 +23,7 @@ class EmbeddingUpstream:
         """By credential; b"{}" for any other."""
         self.listed: list[str] | None = None
         self.calls: list[tuple[str, bytes]] = []
+        self.headers: list[Mapping[str, str]] = []
         self.closed = 0
         self.may_answer: asyncio.Event | None = None
         """Answers wait for it, if there is one."""
@@ -43,8 +44,9 @@ class EmbeddingUpstream:
             raise ProviderError(ErrorKind.UPSTREAM_ERROR)
         return [self._model(name) for name in self.listed]
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
         self.calls.append((account.credential, body))
+        self.headers.append(headers)
         if self.may_answer is not None:
             await self.may_answer.wait()
         answer = self.answers.get(account.credential, b"{}")
@@ -64,8 +66,8 @@ class EmbeddingUpstream:
 class LanguageUpstream(EmbeddingUpstream):
     """The same with chat."""
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self.embed(body, account)
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self.embed(body, account, headers)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -8,18 +8,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.environment import bare
 
+PROGRAM = (sys.executable, "-m", "gateway")
+
 
 class Process:
-    """A command in a process of its own, with an environment that holds nothing of ours."""
+    """A command in a process of its own, with an environment that holds nothing of ours. `program` runs the command
+    line, by default that of this folder."""
 
-    def __init__(self, directory: Path, *argv: str, **environment: str) -> None:
+    def __init__(self, directory: Path, *argv: str, program: Sequence[str] = PROGRAM, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *argv],
+            [*program, *argv],
             cwd=directory,
             env={**bare(os.environ), **environment},
             stdout=subprocess.PIPE,
@@ -73,8 +76,8 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(directory: Path, *argv: str, **environment: str) -> Iterator[Process]:
-    process = Process(directory, *argv, **environment)
+def running(directory: Path, *argv: str, program: Sequence[str] = PROGRAM, **environment: str) -> Iterator[Process]:
+    process = Process(directory, *argv, program=program, **environment)
     try:
         yield process
     finally:

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cachetools import LRUCache
 
-from gateway.core.errors import gateway_error
+from gateway.core.errors import GatewayError, gateway_error
+from gateway.limits.key_usage import KeyUsage
 from providers.contract.accounts import Account, CallerProxy
 from providers.registry import Registry, credential_hints
 
@@ -20,6 +21,7 @@ MAX_CREDENTIALS = 50
 
 _MAX_CACHED_CALLERS = 4096
 _MAX_CACHED_HEADER = 4096
+_SHOWN_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Caller:
     `accounts` has each account once. `credentials` has an entry for each credential of the header in its order, None
     for one of an invalid format.
 
-    A pass-through caller owns the tasks of its credentials, and its owner tag is NO_OWNER.
+    A pass-through caller owns the tasks of its credentials, and its owner tag is NO_OWNER. `usage` is that of a gateway
+    key, None for a pass-through caller.
     """
 
     accounts: tuple[Account, ...]
@@ -37,6 +40,7 @@ class Caller:
     owner: str = NO_OWNER
     name: str = field(default="pass-through")
     credentials: tuple[Account | None, ...] = field(default=(), compare=False)
+    usage: KeyUsage | None = field(default=None, compare=False, repr=False)
     identity: str = field(init=False)
     """A unique id of the caller without credentials: the owner tag, or the ids of the accounts."""
 
@@ -51,12 +55,26 @@ class Caller:
         do not change with a proxy, a cookie, or a credential more."""
         return (self.owner,) if self.managed else tuple(account.id for account in self.accounts)
 
+    def may_use(self, provider: str, *names: str) -> bool:
+        """True where the limits of the caller's key allow a model, by any of its names."""
+        return self.usage is None or self.usage.allowed.allows(provider, *names)
+
+    def require_model(self, provider: str, *names: str) -> None:
+        """Raises GatewayError (404) where `may_use` is False. The first name is what the client wrote."""
+        if not self.may_use(provider, *names):
+            raise model_not_allowed(next(filter(None, names), "-"))
+
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
 
     def account(self, tag: str) -> Account | None:
         """The account that answers to a public tag."""
         return next((account for account in self.accounts if account.answers_to(tag)), None)
+
+
+def model_not_allowed(name: str) -> GatewayError:
+    """The error (404) for a model that a key may not use: for the key it does not exist."""
+    return gateway_error("model_not_allowed", param="model", model=name[:_SHOWN_NAME])
 
 
 def _identity_of(account: Account) -> str:
@@ -76,6 +94,11 @@ class GatewayKey:
         identity = f"name:{self.name}" if self.name else f"key:{self.secret}"
         return hashlib.sha256(f"owner\0{identity}".encode()).hexdigest()[: 2 * TAG_BYTES]
 
+    @property
+    def label(self) -> str:
+        """Its name in the log and in the configuration: of a key without one, a part of its owner tag."""
+        return self.name or f"key-{self.owner[:6]}"
+
 
 def parse_key(text: str) -> GatewayKey:
     """Parse `name:gw-…` or `gw-…`."""
@@ -94,11 +117,13 @@ class Callers:
         accounts: Sequence[Account] = (),
         pass_through: bool = False,
         proxies: bool = True,
+        usage_of: Callable[[GatewayKey], KeyUsage | None] = lambda key: None,
     ) -> None:
-        """`proxies` allows a proxy in pass-through credentials."""
+        """`proxies` allows a proxy in pass-through credentials. `usage_of` gives the usage of a key."""
         self._registry = registry
         self._keys = {_digest(key.secret): key for key in keys}
         self._owners = frozenset(key.owner for key in keys)
+        self._usage_of = usage_of
         self._accounts = tuple(accounts)
         self._pass_through = pass_through or not keys
         self._proxies = proxies
@@ -133,7 +158,8 @@ class Callers:
         key = self._keys.get(digest)
         if key is None or not hmac.compare_digest(digest, _digest(key.secret)):
             return None
-        return Caller(self._accounts, managed=True, owner=key.owner, name=key.name or f"key-{key.owner[:6]}")
+        usage = self._usage_of(key)
+        return Caller(self._accounts, managed=True, owner=key.owner, name=key.label, usage=usage)
 
     def _pass_through_caller(self, value: str) -> Caller:
         if not self._pass_through or value.startswith("gw-"):

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.accounts.pool import AccountPool, counts_on_any_call
+from gateway.accounts.health import counts_on_any_call
+from gateway.accounts.pool import AccountPool
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider

@@ -24,8 +24,8 @@ def managed_accounts(settings: Settings, registry: Registry) -> list[ManagedAcco
         for number, credential in enumerate(settings.provider(spec).credentials, 1):
             where = f"{_list_name(spec)}: entry {number}"
             found.append((where, ManagedAccount(_from_list(where, credential, registry, spec.name))))
-    for number, one in enumerate(settings.accounts, 1):
-        where = f"accounts: entry {number} ({one.name})"
+    for one in settings.accounts:
+        where = f'[[accounts]] "{one.name}"'
         found.append((where, ManagedAccount(_from_file(where, one, registry), one.weight, one.max_running)))
     _reject_duplicates(found)
     return [managed for _, managed in found]
@@ -94,7 +94,7 @@ def _reject_duplicates(found: Sequence[tuple[str, ManagedAccount]]) -> None:
         one = managed.account
         for first, other in found[:index]:
             if one.name and one.name == other.account.name:
-                raise SettingsError(f"{where} has the same name as {first}")
+                raise SettingsError(f"{where} is there twice: give each account a name of its own")
             if _is_same_account(one, other.account):
                 raise SettingsError(f"{where} has the same credential as {first}")
 

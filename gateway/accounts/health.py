@@ -77,6 +77,12 @@ PAUSE_RULES: dict[ErrorKind, PauseRule] = {
 the provider marks so."""
 
 
+def counts_on_any_call(error: ProviderError) -> bool:
+    """True for an error that counts against an account whatever the call is."""
+    rule = PAUSE_RULES.get(error.kind)
+    return rule is not None and rule.any_call
+
+
 class Price(NamedTuple):
     """What decides the price of a video. `duration` is in seconds."""
 

@@ -45,6 +45,10 @@ class AccountRecord:
     turn: float = 0.0
     paused: bool = False
     in_flight: int = 0
+    running_calls: int = 0
+    """Calls without a task that are not answered to their end."""
+    calls: int = 0
+    """Calls without a task that the upstream answered."""
     probe: "Probe | None" = None
     """The running probe of a half-open account."""
     running: dict[str, float] = field(default_factory=dict)
@@ -95,6 +99,8 @@ class OutcomeRecorder(Protocol):
         self, account: Account, error: ProviderError, model: str, *, sent_at: float, price: Price | None = None
     ) -> bool: ...
 
+    def log_ended_pause(self, account: Account) -> None: ...
+
 
 class Lease:
     """An account leased for one submit. A context manager: leaving it releases the account, whatever the outcome.
@@ -125,6 +131,7 @@ class Lease:
 
     def __enter__(self) -> Self:
         self._record.in_flight += self._slots
+        self._record.running_calls += 1 - self._slots
         if self._slots and self._record.health.is_half_open:
             self._probe = self._record.probe = Probe()
         return self
@@ -133,6 +140,7 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._record.in_flight -= self._slots
+        self._record.running_calls -= 1 - self._slots
         if self._probe is not None:
             self._probe.ended.set_result(None)
             if self._record.probe is self._probe:
@@ -149,12 +157,15 @@ class Lease:
         record.running[id] = self._pool.monotonic() + RUNNING_SECONDS
         if record.credential == self._credential:
             record.health.succeed(self._model, sent_at=self._sent_at, price=self._price)
+            self._pool.log_ended_pause(self.account)
         metrics.SUBMITS.labels(record.label, "accepted").inc()
 
     def answered(self) -> None:
         """Record that the upstream answered a call without a task."""
+        self._record.calls += 1
         if self._record.credential == self._credential:
             self._record.health.succeed(self._model, sent_at=self._sent_at)
+            self._pool.log_ended_pause(self.account)
 
     def failed(self, error: ProviderError) -> bool:
         """Record a failed submit or call, or one with unknown outcome. True where it pauses the account, or the model.

@@ -10,18 +10,17 @@ through a proxy is therefore shared only with accounts behind that proxy; one th
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
-from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY
 from gateway.core.segmented_lru import SegmentedLRU
+from gateway.core.upstream_call import UpstreamCall
 from providers.contract.accounts import Account, Proxy
 from providers.contract.errors import ProviderError
 from providers.contract.upstream import Upstream
@@ -203,12 +202,12 @@ class Discovery(Generic[M]):
         entry.reading = self._background.start(self._discover(read, account, entry, site))
 
     async def _discover(self, read: ModelList[M], account: Account, entry: _Entry[M], site: _SiteModels[M]) -> None:
-        began, outcome = time.perf_counter(), "ok"
         try:
             async with site.turns:
-                index = ModelIndex(await read(account), live=True)
+                with UpstreamCall(account, "discover", shared=True):
+                    models = await read(account)
+                index = ModelIndex(models, live=True)
         except ProviderError as error:
-            outcome = error.kind.value
             if not entry.failed:
                 # An unknown account may be anybody's: its caller is told when it submits.
                 GATEWAY.log(
@@ -234,4 +233,3 @@ class Discovery(Generic[M]):
         finally:
             entry.reading = None
             site.pending -= 1
-            metrics.observe_call(account.provider, "discover", outcome, time.perf_counter() - began)

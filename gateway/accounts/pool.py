@@ -5,7 +5,6 @@ selects the account of the next submit.
 """
 
 import asyncio
-import hashlib
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,9 +13,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.accounts.failed_proxies import PROXY_PAUSE_SECONDS, FailedProxies
-from gateway.accounts.health import PAUSE_RULES, AccountState, Health, Pause, Price
+from gateway.accounts.health import AccountState, Health, Pause, Price, counts_on_any_call
 from gateway.accounts.lease import UNMANAGED_LABEL, AccountRecord, CreditBalance, LastError, Lease, Probe
-from gateway.accounts.records import AccountRecords
+from gateway.accounts.records import AccountRecords, login_digest
 from gateway.accounts.selection import Policy, RoundRobin, rendezvous_score
 from gateway.accounts.trouble_log import TroubleLog
 from gateway.core import metrics
@@ -94,12 +93,14 @@ class AccountPool:
         """Replace the managed accounts. The records of accounts that stay are kept, but their health is reset where the
         credential was replaced."""
         self._policy = policy or self._policy
+        for managed in accounts:
+            metrics.declare_account(managed.account.provider, managed.account.label)
         records: dict[str, AccountRecord] = {}
         for managed in accounts:
             account = managed.account
             record = self._records.get(account.id) or self._new_record(account)
-            if record.credential != _digest(account):
-                record.credential = _digest(account)
+            if record.credential != login_digest(account):
+                record.credential = login_digest(account)
                 record.health.reset()
                 record.credits = record.last_error = None
             record.label = account.label
@@ -227,8 +228,12 @@ class AccountPool:
         pause = record.health.fail(error, model, sent_at=sent_at, now=now, price=price)
         if pause is not None:
             metrics.PAUSES.labels(account.provider, pause.state).inc()
-            self._log.paused(account, pause, managed=account.id in self._managed)
+            self._log.paused(account, pause, record.health, managed=account.id in self._managed)
         return pause is not None
+
+    def log_ended_pause(self, account: Account) -> None:
+        """Log the end of a managed account's pause, once it has ended."""
+        self._log.pause_may_have_ended(account, self._record(account).health)
 
     def status(
         self,
@@ -279,6 +284,7 @@ class AccountPool:
                 record.health.record_login(sent_at)
                 if isinstance(result, TaskState) and result.phase.ended and record.running.pop(id, None) is not None:
                     record.health.task_ended()
+                self.log_ended_pause(account)
             elif counts_on_any_call(result):
                 self.record_failure(account, result, "", sent_at=sent_at)
                 return
@@ -325,19 +331,25 @@ class AccountPool:
         record = self._current(account)
         if record is not None:
             record.health.record_login(sent_at)
+            self.log_ended_pause(account)
 
     def record_top_up(self, account: Account) -> None:
         """Record new credits. This ends the pause for lack of credits."""
         record = self._current(account)
         if record is not None:
             record.health.record_top_up()
+            self.log_ended_pause(account)
 
     def record_credits(self, account: Account, credits: Credits) -> None:
         """Record a credit balance."""
         record = self._current(account)
         if record is not None:
+            if account.id in self._managed:
+                before = record.credits.credits.total if record.credits is not None else None
+                metrics.credits_read(account.provider, account.label, credits.total, before)
             record.credits = CreditBalance(credits, self._clock.monotonic())
             record.health.record_credits(credits.total, self._clock.monotonic())
+            self.log_ended_pause(account)
 
     def pause(self, account: Account) -> None:
         """Send the account no submits until `resume`. Its tasks can still be polled."""
@@ -348,6 +360,7 @@ class AccountPool:
         record = self._record(account)
         record.paused = False
         record.health.reset()
+        self.log_ended_pause(account)
 
     def record(self, account: Account) -> AccountRecord:
         """The record of an account, for display."""
@@ -371,10 +384,10 @@ class AccountPool:
     def _current(self, account: Account) -> AccountRecord | None:
         """The record of an account. None where its credential has been replaced, so that the result is outdated."""
         record = self._record(account)
-        return record if record.credential == _digest(account) else None
+        return record if record.credential == login_digest(account) else None
 
     def _new_record(self, account: Account) -> AccountRecord:
-        return AccountRecord(_digest(account), Health(self._jitter, self._seconds_to_reset(account.provider)))
+        return AccountRecord(login_digest(account), Health(self._jitter, self._seconds_to_reset(account.provider)))
 
     def _seconds_to_reset(self, provider: str) -> Callable[[], float] | None:
         reset = self._quota_resets.get(provider)
@@ -384,15 +397,3 @@ class AccountPool:
 def _shows_login(result: TaskState | ProviderError) -> bool:
     """True for the result of a query whose credential the upstream accepted."""
     return isinstance(result, TaskState) or result.kind is ErrorKind.TASK_NOT_FOUND
-
-
-def counts_on_any_call(error: ProviderError) -> bool:
-    """True for an error that counts against an account whatever the call is."""
-    rule = PAUSE_RULES.get(error.kind)
-    return rule is not None and rule.any_call
-
-
-def _digest(account: Account) -> bytes:
-    """A digest of the credential, to detect a replacement."""
-    login = "\0".join((account.region, account.credential, account.cookie or ""))
-    return hashlib.sha256(login.encode("utf-8", "surrogateescape")).digest()

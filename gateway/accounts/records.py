@@ -5,10 +5,13 @@ that work, so an account is known once its upstream has accepted its credential,
 The caches of other parts, which have entries for each account, follow `is_known` as well.
 """
 
+import hashlib
+
 from cachetools import LRUCache
 
 from gateway.accounts.lease import AccountRecord
 from gateway.core.segmented_lru import SegmentedLRU
+from providers.contract.accounts import Account
 
 MAX_PASS_THROUGH_RECORDS = 10_000
 """Limit of the cached records of pass-through callers' accounts that are known."""
@@ -67,3 +70,9 @@ class AccountRecords:
 
     def __len__(self) -> int:
         return len(self.managed) + len(self._pass_through)
+
+
+def login_digest(account: Account) -> bytes:
+    """A digest of the credential, to detect a replacement."""
+    login = "\0".join((account.region, account.credential, account.cookie or ""))
+    return hashlib.sha256(login.encode("utf-8", "surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""Log lines of accounts in trouble: one for each pause of a managed account and for each lookup of a submit that some
+"""Log lines of accounts in trouble: two for each pause of a managed account and for each lookup of a submit that some
 of them did not answer, a count for pass-through callers' ones.
 
 Anybody can send credentials that an upstream rejects, and proxies that do not answer: they are not the operator's to
@@ -8,8 +8,9 @@ mend, and a line for each would hide those that are.
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 
-from gateway.accounts.health import Pause
+from gateway.accounts.health import Health, Pause
 from gateway.core.clock import Clock
 from gateway.core.logs import GATEWAY, utc
 from providers.contract.accounts import Account
@@ -18,6 +19,7 @@ from providers.contract.errors import ProviderError
 SUMMARY_SECONDS = 60.0
 """Minimum interval of the lines that count the troubles of pass-through callers."""
 
+_AFTER_PAUSE_SECONDS = 0.01
 _MAX_CAUSE = 120
 """Characters of each cause in a line that lists several."""
 
@@ -29,11 +31,18 @@ class TroubleLog:
         self._clock = clock
         self._counts: Counter[str] = Counter()
         self._logged_at = float("-inf")
+        self._open_pauses: dict[str, Pause] = {}
+        """The logged pauses of managed accounts that have not ended, by account id."""
 
-    def paused(self, account: Account, pause: Pause, *, managed: bool) -> None:
+    def paused(self, account: Account, pause: Pause, health: Health, *, managed: bool) -> None:
         if not managed:
             self._count(pause.state.value)
             return
+        now = self._clock.monotonic()
+        if health.active_pause(now) is not None:
+            self._open_pauses[account.id] = pause
+            check = partial(self.pause_may_have_ended, account, health)
+            self._clock.later(pause.until - now + _AFTER_PAUSE_SECONDS, check)
         fields = {
             "account": account.label,
             "provider": account.provider,
@@ -42,6 +51,20 @@ class TroubleLog:
             "until": utc(self._clock.now() + pause.until - self._clock.monotonic()),
         }
         GATEWAY.warning("account paused", extra={"fields": fields})
+
+    def pause_may_have_ended(self, account: Account, health: Health) -> None:
+        """Log the end of a managed account's pause, by time or by a call that succeeded, once it has ended."""
+        pause = self._open_pauses.get(account.id)
+        if pause is None or health.active_pause(self._clock.monotonic()) is not None:
+            return
+        del self._open_pauses[account.id]
+        fields = {
+            "account": account.label,
+            "provider": account.provider,
+            "reason": pause.state.value,
+            "seconds": round(self._clock.monotonic() - pause.began),
+        }
+        GATEWAY.info("account pause ended", extra={"fields": fields})
 
     def proxy_failed(self, account: Account, error: ProviderError, *, managed: bool) -> None:
         if not managed:

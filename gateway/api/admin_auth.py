@@ -8,6 +8,9 @@ from starlette.requests import Request
 from gateway.api.context import services
 from gateway.core.errors import gateway_error
 
+OPERATOR = "admin"
+"""The operator as the caller in the access log."""
+
 _BROWSER_OR_PROXY_HEADERS = ("origin", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
@@ -28,6 +31,7 @@ def require_operator(request: Request) -> None:
         )
     if not allowed:
         raise gateway_error("operator_only")
+    request.scope["gateway.caller"] = OPERATOR
 
 
 def has_admin_key(request: Request, authorization: str) -> bool:

@@ -7,14 +7,18 @@ from typing import Any, cast
 import orjson
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from gateway.accounts.callers import Caller
 from gateway.api.services import Services, services_of
 from gateway.core.localization import Language, choose_language
+from gateway.limits.key_usage import KeyUsage
 from gateway.prompts.draft import PromptDraft
 from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Task
 from providers.contract.requests import VideoRequest
+
+_USAGE = "gateway.usage"
 
 
 def services(request: HTTPConnection) -> Services:
@@ -29,10 +33,30 @@ def language_of(request: HTTPConnection) -> Language:
 
 
 def caller_of(request: Request) -> Caller:
-    """Authenticate the caller and record its name for the access log. Raises GatewayError (401)."""
-    found = services(request).callers.identify(request.headers.get("authorization", ""))
-    request.scope["gateway.caller"] = found.name
+    """Authenticate the caller of a request and count the request against the limits of its key. Raises GatewayError
+    (401, 429)."""
+    return identify(request.scope, request.headers.get("authorization", ""))
+
+
+def identify(scope: Scope, authorization: str) -> Caller:
+    """Authenticate a caller, record its name for the access log, and count the request against the limits of its
+    key. Raises GatewayError (401, 429)."""
+    found = services_of(scope).callers.identify(authorization)
+    scope["gateway.caller"] = found.name
+    if found.usage is not None:
+        count_request(scope, found.usage)
     return found
+
+
+def count_request(scope: Scope, usage: KeyUsage) -> None:
+    """Count a request against the limits of a key, which its response tells. Raises GatewayError (429)."""
+    scope[_USAGE] = usage
+    usage.count_request()
+
+
+def usage_of(scope: Scope) -> KeyUsage | None:
+    """The usage of the key of a request, whose limits its response tells; None without a key."""
+    return scope.get(_USAGE)
 
 
 IS_DISCONNECTED = "gateway.is_disconnected"

@@ -1,7 +1,6 @@
 """Error responses of the gateway: body, status, headers, language, request id and log fields."""
 
 import asyncio
-import traceback
 from collections.abc import Mapping
 from typing import cast
 
@@ -19,7 +18,7 @@ from gateway.core.logs import GATEWAY, location_of
 def error_response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
     """The response to an error. Its log fields join those of the request. `headers` are added to the error's own."""
     add_log_fields(request, error.log_fields())
-    release_frames(error)
+    drop_tracebacks(error)
     language, id = language_of(request), request_id(request)
     native = native_api_at(request.scope.get("path", ""))
     if native is not None:
@@ -29,16 +28,17 @@ def error_response(request: Request, error: GatewayError, headers: Mapping[str, 
     return json_response(body, status, {**error.headers(), **(headers or {})})
 
 
-def release_frames(error: BaseException) -> None:
-    """Clear the frames of an error and of those that led to it. A traceback and a frame that holds its error are a
-    cycle: it would keep the request and its body until the garbage collector runs."""
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the tracebacks of an error and of those that led to it. A traceback and a frame that holds its error are a
+    cycle: it would keep the request and its body until the garbage collector runs. The frames themselves may be those
+    of another request, which shares the error and still runs: cleared, it would end."""
     pending: list[BaseException | None] = [error]
     known: set[int] = set()
     while pending:
         one = pending.pop()
         if one is not None and id(one) not in known:
             known.add(id(one))
-            traceback.clear_frames(one.__traceback__)
+            one.__traceback__ = None
             pending += (one.__cause__, one.__context__)
 
 
@@ -79,11 +79,11 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
     if http_error.status_code == 426:
         return error_response(request, GatewayError("upgrade_required"), http_error.headers)
     if http_error.status_code == 405:
-        response_error = GatewayError("method_not_allowed", values={"method": request.method})
         # The framework names the methods of one route only; a route that raises this itself names its own.
         allowed = allowed_methods(request.scope["path"], request.app.routes)
         own = not allowed or request.method in allowed
-        headers = http_error.headers if own else {"Allow": ", ".join(allowed)}
-        return error_response(request, response_error, headers)
+        headers = {"Allow": ", ".join(allowed), **((http_error.headers or {}) if own else {})}
+        values = {"method": request.method, "allowed": headers["Allow"]}
+        return error_response(request, GatewayError("method_not_allowed", values=values), headers)
     error_of_path = native.unknown_path() if native is not None else GatewayError("not_found")
     return error_response(request, error_of_path, http_error.headers)

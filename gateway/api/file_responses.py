@@ -21,6 +21,7 @@ from gateway.core.byte_ranges import content_length, parse_range
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS
+from gateway.core.request_record import request_fields
 from gateway.media.result_files import detect_type, is_plausible, parse_type, read_head, tells_type
 from gateway.task_ids.links import LinkExpiredError, NoFreshLinkError, check_expired, with_fresh_link
 from providers.contract.accounts import Proxy
@@ -247,7 +248,7 @@ def _open_error(error: ProviderError, link: str) -> GatewayError:
     """The error for a link without a response. For one that the address policy forbids, the log names the host."""
     if error.detail != LINK_DISALLOWED:
         return _download_error(error)
-    fields = {"host": httpx.URL(link).host, "cause": error.detail}
+    fields = {"host": httpx.URL(link).host, "cause": error.detail, **request_fields()}
     GATEWAY.warning("a link of an upstream was refused", extra={"fields": fields})
     return GatewayError("upstream_error", ERRORS["link_not_allowed"])
 

@@ -8,12 +8,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
+from gateway.api.context import usage_of
 from gateway.api.error_responses import failure_response, log_failure
 from gateway.api.poll_endpoint import PollRoute
 from gateway.api.relay import ResponseInterruptedError
+from gateway.api.request_measure import SERVER_TIMING, STATUS, MeasuredRequest, server_timing
 from gateway.api.schemas.body_parser import MULTIPART, body_kind, body_too_large
 from gateway.core.byte_ranges import content_length
 from gateway.core.logs import GATEWAY
+from gateway.limits.request_rate import LimitHeaderList
 
 _CLIENT_DISCONNECTED = 499
 """In logs and metrics only: the client disconnected before the response."""
@@ -21,7 +24,7 @@ _CLIENT_DISCONNECTED = 499
 _UPGRADED = 101
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 
-_ROUTINE_PATHS = frozenset({"/healthz", "/ping", "/metrics", "/assets/{version}/{path:path}"})
+_ROUTINE_PATHS = frozenset({"/", "/healthz", "/readyz", "/ping", "/metrics", "/assets/{version}/{path:path}"})
 """Polled by monitors, or loaded many times by one page: a successful request is logged at debug level."""
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -73,25 +76,41 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = request_id_of(headers.get("x-request-id", ""))
+        given, authorization = (headers.get(name, "").encode("latin-1") for name in ("x-request-id", "authorization"))
+        request_id = request_id_of(given, authorization)
         scope["gateway.request_id"] = request_id
         started = time.perf_counter()
-        status = 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] in _STARTS:
-                status = message.get("status", _UPGRADED)
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                scope[STATUS] = message.get("status", _UPGRADED)
+                response_headers = MutableHeaders(scope=message)
+                response_headers["x-request-id"] = request_id
+                response_headers.append(SERVER_TIMING.decode(), server_timing(scope, started).decode())
+                for name, value in _limit_headers(scope):
+                    # They replace what an upstream says of the operator's account.
+                    response_headers[name.decode()] = value.decode()
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            with MeasuredRequest(scope):
+                await self._app(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
             routine = path in _ROUTINE_PATHS or isinstance(route, PollRoute)
-            log_request(scope, path, status or _CLIENT_DISCONNECTED, time.perf_counter() - started, routine=routine)
+            status = scope.get(STATUS, _CLIENT_DISCONNECTED)
+            log_request(scope, path, status, time.perf_counter() - started, routine=routine)
+
+
+def _limit_headers(scope: Scope) -> LimitHeaderList:
+    """What a response tells of the limits of its key."""
+    usage = usage_of(scope)
+    if usage is None:
+        return []
+    if isinstance(scope.get("route"), PollRoute):
+        return usage.poll_headers()
+    return usage.submit_headers() if scope.get("method") == "POST" else usage.request_headers()
 
 
 class UnhandledErrors:
@@ -123,7 +142,7 @@ class UnhandledErrors:
             await failure_response(Request(scope), error)(scope, receive, send)
         except ResponseInterruptedError as error:
             GATEWAY.warning(
-                "response interrupted by the upstream",
+                "response interrupted",
                 extra={"fields": {"request_id": request_id, "cause": str(error)}},
             )
         except Exception as error:

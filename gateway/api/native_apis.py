@@ -22,7 +22,7 @@ class NativeApi:
     def error(self, error: GatewayError, method: str, path: str, language: Language, request_id: str) -> NativeAnswer:
         """Status and body of the response to a request with an error."""
         answer = None
-        if error.code == "task_not_found" and method == "GET":
+        if error.code == "task_not_found" and method in ("GET", "HEAD"):
             answer = self.entrance.missing(path.rpartition("/")[2])
         if answer is None:
             message = error.message(language)

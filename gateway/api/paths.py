@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.core.errors import GatewayError
+from gateway.core.settings import SettingsError
 from providers.contract.localized_text import LocalizedText
 
 SUBMIT, STATUS = "/v1/videos/generations", "/v1/videos/tasks/{id}"
@@ -87,17 +89,60 @@ def normalized(path: str) -> str:
 
 
 class NormalizePath:
-    """Normalises the path of each request. Plain ASGI, in front of everything that reads it."""
+    """Normalises the path of each request, and takes the path prefix off that a reverse proxy has left. Plain ASGI, in
+    front of everything that reads the path. Links get the prefix from `link_to`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A proxy may take the prefix off as well, and health checks have none: so it is optional, and `check_root_path`
+    refuses one that is a path of ours.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
+        """`root_path` has no slash at its end."""
         self._app = app
+        self._root_path = root_path
+        self._prefix = f"{root_path}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            path: str = scope["path"]
+            given: str = scope["path"]
+            path = given
+            if self._root_path:
+                scope["root_path"] = self._root_path
+                if path.startswith(self._prefix) or path == self._root_path:
+                    path = path[len(self._root_path) :] or "/"
             if path[-1:] == "/" or path.startswith(_DOUBLED):
-                scope = {**scope, "path": normalized(path)}
+                path = normalized(path)
+            if path is not given:
+                scope = {**scope, "path": path}
         await self._app(scope, receive, send)
+
+
+def link_to(scope: Scope, path: str) -> str:
+    """A link to a path of ours, without scheme and host: right under every name that the gateway has."""
+    return f"{scope.get('root_path', '')}{path}"
+
+
+def redirect_of_page(scope: Scope) -> Response | None:
+    """The redirect for a page whose path has a slash at its end, None for one without: its links are relative to the
+    path without a slash, so that they work behind a proxy that adds a prefix."""
+    if not scope.get("raw_path", b"").endswith(b"/"):
+        return None
+    return RedirectResponse(f"../{scope['path'].rpartition('/')[2]}", 308)
+
+
+def check_root_path(root_path: str, routes: Iterable[BaseRoute]) -> None:
+    """Raises SettingsError for a path prefix that is the beginning of a path of ours: requests would be ambiguous.
+
+    Aliases do not count: with /video only the alias /video/generations is lost, and only where a proxy takes the prefix
+    off. It is also served as /v1/video/generations.
+    """
+    aliases = tuple(path for main in ALIASES for path in all_paths(main))
+    for route in routes:
+        path = getattr(route, "path", "")
+        if root_path and f"{path}/".startswith(f"{root_path}/") and not path.startswith(aliases):
+            raise SettingsError(
+                f"root_path: {root_path} is the beginning of the gateway's own path {path}: use another"
+            )
 
 
 def allowed_methods(path: str, routes: Iterable[BaseRoute]) -> list[str]:

@@ -19,8 +19,17 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access_log import log_request, request_id_of
-from gateway.api.context import caller_of, has_no_cache, poll_headers, services
+from gateway.api.context import (
+    caller_of,
+    count_request,
+    has_no_cache,
+    identify,
+    poll_headers,
+    services,
+    usage_of,
+)
 from gateway.api.error_responses import failure_response
+from gateway.api.request_measure import SERVER_TIMING, MeasuredRequest, server_timing
 from gateway.api.response_cache import CACHED_SECONDS, MAX_KEY_CHARACTERS, PollResponse
 from gateway.api.services import services_of
 from gateway.core.errors import gateway_error
@@ -56,16 +65,20 @@ async def answer_poll(
     if cached is not None:
         QUERIES_SAVED.inc()
         scope["gateway.caller"] = cached.caller
+        if cached.usage is not None:
+            count_request(scope, cached.usage)
         return cached
     generation = cache.generation
-    caller = services.callers.identify(authorization.decode("latin-1"))
-    scope["gateway.caller"] = caller.name
-    if wait:
-        task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
-    else:
-        task = await services.tasks.status(caller, id, force_refresh=force_refresh)
+    caller = identify(scope, authorization.decode("latin-1"))
+    with MeasuredRequest(scope):
+        if wait:
+            task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
+        else:
+            task = await services.tasks.status(caller, id, force_refresh=force_refresh)
     body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
-    response = PollResponse(_encode(poll_headers(task), body), body, caller.name)
+    # Of a key without a rate, cached polls cost what they cost without a key.
+    usage = caller.usage if caller.usage is not None and caller.usage.rate is not None else None
+    response = PollResponse(_encode(poll_headers(task), body), body, caller.name, usage)
     freshness = services.settings.poll_freshness
     short = len(id) + len(authorization) + len(languages) <= MAX_KEY_CHARACTERS
     if task.query_error is None and freshness > 0 and short and not wait:
@@ -127,9 +140,10 @@ class PollRoute(Route):
         """The response, which may be shared with other requests, with the id of this one in its body."""
         if not self._request_id:
             return response
-        body = b"%b%b%b%b" % (response.body[:-1], self._request_id, request_id.encode(), b'"}')
-        headers = [header for header in response.headers if header[0] != b"content-length"]
-        return PollResponse([*headers, (b"content-length", str(len(body)).encode())], body, response.caller)
+        body = b'%b%b%b"}' % (response.body[:-1], self._request_id, request_id.encode())
+        # The length is the last header.
+        headers = [*response.headers[:-1], (b"content-length", b"%d" % len(body))]
+        return response._replace(headers=headers, body=body)
 
 
 class PollShortcut:
@@ -160,8 +174,8 @@ async def _respond(
     scope: Scope, receive: Receive, send: Send, route: PollRoute, headers: Mapping[bytes, bytes], id: str
 ) -> None:
     started = time.perf_counter()
-    request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
-    scope["gateway.request_id"] = request_id
+    request_id = request_id_of(headers.get(b"x-request-id", b""), headers.get(b"authorization", b""))
+    scope["gateway.request_id"], scope["route"] = request_id, route
     try:
         response = await answer_poll(scope, receive, headers, id, route.renderer)
         response = route.with_request_id(response, request_id)
@@ -169,7 +183,9 @@ async def _respond(
     except (Exception, asyncio.CancelledError) as error:
         failed = failure_response(Request(scope, receive), error)
         status, head, body = failed.status_code, failed.raw_headers, bytes(failed.body)
-    head = [*head, (b"x-request-id", request_id.encode())]
+    usage = usage_of(scope)
+    limits = usage.poll_headers() if usage is not None else ()
+    head = [*head, (b"x-request-id", request_id.encode()), (SERVER_TIMING, server_timing(scope, started)), *limits]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
     log_request(scope, route.path, status, time.perf_counter() - started, routine=True)
@@ -178,6 +194,6 @@ async def _respond(
 def _encode(headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
     return [
         *((name.encode(), value.encode()) for name, value in headers.items()),
-        (b"content-length", str(len(body)).encode()),
         (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
     ]

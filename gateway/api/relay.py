@@ -12,10 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from providers.contract.errors import ProviderError
 
+_LAST_BYTES = 4
+"""Of what was sent: enough for the end of an event, which may arrive in several pieces."""
+
 
 class ResponseInterruptedError(Exception):
-    """The upstream failed in the middle of a response. Raised to the server, which then closes the client's
-    connection."""
+    """A response ends in its middle. Raised to the server, which then closes the client's connection."""
 
 
 class WhileConnected:
@@ -45,11 +47,20 @@ class WhileConnected:
         self._task.cancel()
 
 
+_PIECES_A_TURN = 64
+"""Pieces after which other requests have a turn: neither a read from a full buffer nor a send into an empty one
+waits."""
+
+Failure = ProviderError | asyncio.CancelledError
+"""Why a response ends early: the upstream failed, or the process stops and the grace period of its requests is over."""
+
+
 class Relay(Response):
     """Sends the headers, then the body piece by piece. A piece is read once the client has taken the one before.
 
-    Where the upstream fails, `on_error` gets the error and the last piece, and returns what the body ends with; None
-    closes the connection instead, so that the client sees an incomplete response.
+    Where the body ends early, `on_failure` gets the reason and the last bytes, _LAST_BYTES or more where there are so
+    many, and returns what the body ends with; None closes the connection instead, so that the client sees an incomplete
+    response.
     """
 
     def __init__(
@@ -59,31 +70,39 @@ class Relay(Response):
         first: bytes = b"",
         pieces: AsyncIterator[bytes] | None = None,
         opened: AsyncExitStack | None = None,
-        on_error: Callable[[ProviderError, bytes], bytes | None] = lambda error, last: None,
+        on_failure: Callable[[Failure, bytes], bytes | None] = lambda failure, last: None,
     ) -> None:
         self.status_code = status
         self.background = None
-        self._first = first
+        self._last = first
         self._pieces = pieces
         self._opened = opened or AsyncExitStack()
-        self._on_error = on_error
+        self._on_failure = on_failure
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._opened, WhileConnected(receive):
-            await self._send(send)
+        async with self._opened:
+            try:
+                async with WhileConnected(receive):
+                    await self._send(send)
+            except (ProviderError, asyncio.CancelledError) as failure:
+                end = self._on_failure(failure, self._last)
+                if end is None:
+                    cause = str(failure) if isinstance(failure, ProviderError) else "the process stops"
+                    raise ResponseInterruptedError(cause) from None
+                await send({"type": "http.response.body", "body": end, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if self._pieces is not None:
-            piece = self._first
+        if self._pieces is None:
+            return
+        await send({"type": "http.response.body", "body": self._last, "more_body": True})
+        left = _PIECES_A_TURN
+        async for piece in self._pieces:
+            self._last = piece if len(piece) >= _LAST_BYTES else self._last[-_LAST_BYTES:] + piece
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            try:
-                async for piece in self._pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except ProviderError as error:
-                end = self._on_error(error, piece)
-                if end is None:
-                    raise ResponseInterruptedError(str(error)) from None
-                await send({"type": "http.response.body", "body": end, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            left -= 1
+            if not left:
+                left = _PIECES_A_TURN
+                await asyncio.sleep(0)

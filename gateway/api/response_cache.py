@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.limits.key_usage import KeyUsage
+
 CACHED_SECONDS = 0.25
 MAX_RESPONSES = 4096
 MAX_KEY_CHARACTERS = 4096
@@ -15,11 +17,13 @@ MAX_KEY_CHARACTERS = 4096
 
 
 class PollResponse(NamedTuple):
-    """A response (200) that is ready to be sent. `caller` is the caller's name in the access log."""
+    """A response (200) that is ready to be sent. `caller` is the caller's name in the access log. `usage` is that of a
+    key whose requests are counted, else None."""
 
     headers: list[tuple[bytes, bytes]]
     body: bytes
     caller: str
+    usage: KeyUsage | None = None
 
 
 @dataclass(slots=True)

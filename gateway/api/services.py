@@ -13,6 +13,7 @@ from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.settings import Settings
 from gateway.language.service import Language
+from gateway.limits.key_usages import KeyUsages
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.service import Webhooks
@@ -41,6 +42,7 @@ class Services:
     watches: Watches
     streams: OpenStreams
     webhooks: Webhooks
+    usages: KeyUsages
     clock: Clock
     background: Background
     poll_responses: ResponseCache = field(default_factory=ResponseCache)

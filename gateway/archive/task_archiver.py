@@ -38,7 +38,8 @@ _MAX_CACHED_PROMPTS = 10_000
 class TaskArchiver:
     """Connects tasks to the archive. Errors of the archive are logged and never fail a poll.
 
-    `follow` polls submitted tasks every `interval` seconds until they end.
+    `follow` polls submitted tasks every `interval` seconds until they end. `root_path` is the path prefix of links to
+    this gateway.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TaskArchiver:
         *,
         follow: bool = False,
         interval: float = 5.0,
+        root_path: str = "",
     ) -> None:
         self.archive = archive
         self._poller = poller
@@ -57,6 +59,7 @@ class TaskArchiver:
         self._background = background
         self._follow = follow
         self._interval = interval
+        self._root_path = root_path
         self._prompts: LRUCache[tuple[str, str], str] = LRUCache(_MAX_CACHED_PROMPTS)
         self._followed = 0
 
@@ -142,7 +145,7 @@ class TaskArchiver:
 
         Where the store signs no links, they are paths of this gateway without a host.
         """
-        record, here = archived.record, f"/v1/videos/{ref.public_id}/content"
+        record, here = archived.record, f"{self._root_path}/v1/videos/{ref.public_id}/content"
         video, cover = await self._link(archived, "video"), await self._link(archived, "thumbnail")
         result = Result(
             video or here,

@@ -85,13 +85,15 @@ class TextFormatter(logging.Formatter):
         fields = " ".join(f"{name}={_quote_if_needed(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
         # A message may quote an upstream: it must not add lines or control a terminal.
-        return mask("".join(character if character.isprintable() else " " for character in text))
+        if not text.isprintable():
+            text = "".join(character if character.isprintable() else " " for character in text)
+        return mask(text)
 
 
 def _quote_if_needed(value: object) -> str:
     """A value of a text line, quoted if it would look like several or control a terminal."""
     text = str(value)
-    if text.isprintable() and not set(text) & set(' "='):
+    if text.isprintable() and not (" " in text or '"' in text or "=" in text):
         return text
     return json.dumps(text, ensure_ascii=not text.isprintable())
 

@@ -1,5 +1,6 @@
 """Client-facing messages, in Chinese and English: what happened, why, what to do now."""
 
+from gateway.core.limit_messages import LIMIT_ERRORS
 from providers.contract.localized_text import LocalizedText
 
 ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of those marked "fixed".
@@ -62,7 +63,8 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "Model {model} cannot use files that are uploaded to {title}: pass an https or a data: URL",
     ),
     "method_not_allowed": LocalizedText(
-        "该路径不支持 {method} 方法，接口文档见 /docs", "Method {method} is not allowed on this path: see /docs"
+        "该路径不支持 {method} 方法，请改用 {allowed}；接口文档见 /docs",
+        "Method {method} is not allowed on this path: use {allowed}; see /docs",
     ),
     "content_policy_violation": LocalizedText(
         "内容违规，请修改提示词或素材", "The content violates the upstream's policy: change the prompt or the inputs"
@@ -108,22 +110,22 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "submit returned, or try again later",
     ),
     "account_paused": LocalizedText(
-        "{reason}。该账号已暂停接受任务，约 {eta}后恢复，请届时再试",
+        "{reason}。该账号已暂停使用，约 {eta}后恢复，请届时再试",
         "{reason}. The account is paused for about {eta}: try again then",
     ),
     "account_without_credits": LocalizedText(
-        "{reason}。该账号已暂停接受任务，约 {eta}后恢复；充值或领取积分后，调用 POST /token/points 或 /token/check "
+        "{reason}。该账号已暂停使用，约 {eta}后恢复；充值或领取积分后，调用 POST /token/points 或 /token/check "
         "可立即恢复",
         "{reason}. The account is paused for about {eta}. After adding credits, call POST /token/points or "
         "/token/check to resume it immediately",
     ),
     "accounts_unavailable": LocalizedText(
-        "{total} 个账号暂时都不能接受任务：{states}。请在约 {eta}后再试",
-        "None of the {total} accounts can accept tasks right now: {states}. Try again in about {eta}",
+        "{total} 个账号暂时都不可用：{states}。请在约 {eta}后再试",
+        "None of the {total} accounts can be used right now: {states}. Try again in about {eta}",
     ),
     "no_usable_accounts": LocalizedText(
-        "{total} 个账号都不能接受任务：{states}。请充值、领取积分、重新登录或添加账号",
-        "None of the {total} accounts can accept tasks: {states}. Top up, claim credits, log in again or add accounts",
+        "{total} 个账号都不可用：{states}。请充值、领取积分、重新登录或添加账号",
+        "None of the {total} accounts can be used: {states}. Top up, claim credits, log in again or add accounts",
     ),
     "all_accounts_paused": LocalizedText(
         "全部 {total} 个账号都已被管理员暂停，请联系网关管理员恢复",
@@ -134,8 +136,8 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "Cannot connect to the upstream through the account's proxy. Nothing was sent: check the proxy, then try again",
     ),
     "accounts_replaced": LocalizedText(
-        "网关的上游账号刚刚更换，本次未提交，请重试",
-        "The gateway's upstream accounts just changed. Nothing was submitted: try again",
+        "网关的上游账号刚刚更换，本次请求未发出，请重试",
+        "The gateway's upstream accounts just changed. Nothing was sent: try again",
     ),
     "not_sent_in_time": LocalizedText(
         "等待账号或上游的时间过长，本次未提交，也未扣费，请重试",
@@ -209,9 +211,15 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "网关内部错误，请附上 request_id 反馈", "Internal gateway error: report it with the request_id"
     ),
     "too_large": LocalizedText(
-        "请求体过大，上限为 {limit}；图片和视频请用表单（multipart/form-data）以文件上传，其上限更高",
-        "The request body is too large: the limit is {limit}. Send pictures and videos as files in a form "
-        "(multipart/form-data), which has a higher limit",
+        "请求体过大，上限为 {limit}；图片和视频请改用 https:// 地址，"
+        "或在支持表单（multipart/form-data）的接口以文件上传，其上限更高",
+        "The request body is too large: the limit is {limit}. Give pictures and videos as https:// URLs, or, where the "
+        "path takes forms (multipart/form-data), as files, which have a higher limit",
+    ),
+    "too_many_values": LocalizedText(
+        "请求体中的字段和数组元素过多，上限约为 {limit} 个，请拆分为多个请求",
+        "The request body has too many fields and list items: the limit is about {limit}. Split it into several "
+        "requests",
     ),
     "form_too_large": LocalizedText("表单过大，上限为 {limit}", "The form is too large: the limit is {limit}"),
     "invalid_json": LocalizedText("请求体不是有效的 JSON 对象", "The request body is not a valid JSON object"),
@@ -378,6 +386,7 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "The receiver refused or closed the connection: check its host, port and firewall",
     ),
     "ids_required": LocalizedText("请用 ids=… 指定任务，最多 {limit} 个", "Specify tasks with ids=…, at most {limit}"),
+    **LIMIT_ERRORS,
 }
 
 TIMED_OUT = LocalizedText("生成超时，请重试", "Generation is taking too long: try again")  # fixed

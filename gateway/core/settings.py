@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -16,12 +16,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.core.key_limit_settings import KeyLimitSettings
 from gateway.core.webhook_secrets import is_secret
 from providers import registry
 from providers.contract.settings import Section, UpstreamSettings, split_list
 from providers.contract.spec import ProviderSpec, S
 
 _USERINFO = re.compile(r"://[^@\s]+@")
+_PATH_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
 PolicyName = Literal["round_robin", "least_busy", "random", "fill_first"]
@@ -52,6 +54,13 @@ def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _root_path(value: str) -> str:
+    path = value.strip().rstrip("/")
+    if path and not _PATH_PREFIX.fullmatch(path):
+        raise ValueError("must be a path such as /video, with letters, digits and -._~ only")
+    return path
+
+
 def _blank_is_none(value: Any) -> Any:
     """An empty environment variable counts as not set."""
     return None if isinstance(value, str) and not value.strip() else value
@@ -62,6 +71,7 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(split_list)]
 WebhookSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none), AfterValidator(_webhook_secret)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
+RootPath = Annotated[str, AfterValidator(_root_path)]
 
 
 class TimeoutSettings(Section):
@@ -236,6 +246,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5100, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes. They share no state.")
+    root_path: RootPath = Field(
+        "",
+        description="Path prefix under which a reverse proxy serves the gateway, such as /video. Links have it; "
+        "requests may come with and without it.",
+    )
+    trusted_proxies: Networks = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Addresses and networks of reverse proxies whose X-Forwarded-For, -Proto and -Host are believed.",
+    )
 
     keys: Secrets = Field((), description="Gateway keys, `name:gw-…`. If any is set, other credentials get 401.")
     pass_through: bool = Field(False, description="With keys set: also accept upstream credentials of callers.")
@@ -268,8 +287,10 @@ class Settings(BaseSettings):
     )
 
     language: Literal["zh", "en"] = Field("zh", description="Language of messages, if the client names none.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of the log lines: debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines: text or json.")
 
     cors_origins: Names = Field(
         ("*",), description="Origins of web pages that may call (CORS); empty: none. No cookie is used."
@@ -311,6 +332,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
     live: LiveSettings = LiveSettings()
+    key_limits: KeyLimitSettings = KeyLimitSettings()
     media: MediaSettings = MediaSettings()
 
     _file_version: FileVersion | None = PrivateAttr(None)
@@ -334,7 +356,14 @@ class Settings(BaseSettings):
         """The effective configuration as JSON values, secrets masked."""
         providers = {spec.name: self.provider(spec) for spec in registry.PROVIDERS}
         shown = self.model_copy(update={"providers": providers})
-        return {name: _mask(value) for name, value in shown.model_dump().items()}
+        masked = {name: _mask(value) for name, value in shown.model_dump().items()}
+        return masked | {"keys": [_mask_key(key.get_secret_value()) for key in self.keys]}
+
+
+def _mask_key(key: str) -> str:
+    """A gateway key, masked but for its name."""
+    name, colon, secret = key.partition(":")
+    return f"{name.strip()}:***" if colon and secret.strip().startswith("gw-") else "***"
 
 
 def _mask(value: Any) -> Any:

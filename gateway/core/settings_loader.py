@@ -9,7 +9,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydantic import ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.core.settings import FileVersion, Settings, SettingsError
+from gateway.core.settings_errors import WrittenNames, describe, did_you_mean, syntax_error, variables_of
 from providers import registry
 from providers.contract.settings import Section
 from providers.contract.spec import AnySpec
@@ -26,6 +26,7 @@ DEFAULT_FILE = "gateway.toml"
 
 _OTHER_VARIABLES = {"GATEWAY_CONFIG", "GATEWAY_URL", "GATEWAY_KEY"}
 """Variables of the loader and of the client commands."""
+_FIELD_OF_ERROR = re.compile(r'field "(\w+)"')
 _SERVICE_LINK = re.compile(r"GATEWAY_(?:SERVICE|PORT)_")
 """Kubernetes sets such variables for a service named gateway."""
 
@@ -52,23 +53,27 @@ def load_settings(config: str | None = None) -> Settings:
     path = settings_file(config)
     if (config or os.environ.get("GATEWAY_CONFIG")) and not path.is_file():
         raise SettingsError(f"{path} does not exist")
-    names = _Names()
+    names = WrittenNames()
     # Taken before the file is read, so that a change in between is detected.
     version = file_version(path)
     try:
         _refuse_unknown_variables()
-        found = _settings_class(path, names)()
+        model = _settings_class(path, names)
+        names.variables.update(variables_of(model, "GATEWAY_", os.environ))
+        found = model()
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(syntax_error(path, error)) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except pydantic_settings.SettingsError as error:
-        # A variable of a table, such as GATEWAY_ALIASES, that is not JSON.
-        raise SettingsError(str(error)) from None
+        # A variable of a table, such as GATEWAY_ALIASES, whose field is all that the error names.
+        name = _FIELD_OF_ERROR.search(str(error))
+        variable = names.variables.get((name[1],), name[1]) if name else "a variable"
+        raise SettingsError(f"{variable} is not JSON") from None
     except ValidationError as error:
-        raise SettingsError(_one_line(error, names)) from None
+        raise SettingsError(describe(error, model, path, names)) from None
     # An instance of the plain class, which can be pickled for other processes.
     values = {name: value for name, value in found}  # noqa: C416 - `keys` is a field, which would mislead `dict`
     settings = Settings.model_construct(**values | {"providers": dict(found.providers)})
@@ -76,15 +81,7 @@ def load_settings(config: str | None = None) -> Settings:
     return settings
 
 
-@dataclass(slots=True)
-class _Names:
-    """The names that the operator wrote: `written` by the path of the current key, `renamed` for the log."""
-
-    written: dict[tuple[str, ...], str] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
-
-
-def _settings_class(path: Path, names: _Names) -> type[Settings]:
+def _settings_class(path: Path, names: WrittenNames) -> type[Settings]:
     """The settings with a table for each provider, read from the environment and from `path`."""
 
     class Loaded(Settings):
@@ -108,7 +105,7 @@ def _settings_class(path: Path, names: _Names) -> type[Settings]:
 class _ProviderVariables(PydanticBaseSettingsSource):
     """The environment variables of the specs, and the GATEWAY_ variables of former tables."""
 
-    def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], names: WrittenNames) -> None:
         super().__init__(settings_cls)
         self._names = names
 
@@ -125,19 +122,20 @@ class _ProviderVariables(PydanticBaseSettingsSource):
             for variable, key in spec.environment.items():
                 if variable in environment and key not in table:
                     table[key] = environment[variable]
-                    self._names.written["providers", spec.name, key] = variable
+                    self._names.variables["providers", spec.name, key] = variable
             for variable, key in _json_variables(spec).items():
                 if variable in environment:
                     value = _json(variable, environment[variable])
                     _put(table, key, value, variable)
-                    self._names.written[("providers", spec.name, key) if key else ("providers", spec.name)] = variable
+                    path = ("providers", spec.name, key) if key else ("providers", spec.name)
+                    self._names.variables[path] = variable
         return {"providers": {name: table for name, table in found.items() if table}}
 
 
 class _File(TomlConfigSettingsSource):
     """The file, with former keys under their current names."""
 
-    def __init__(self, settings_cls: type[BaseSettings], names: _Names) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], names: WrittenNames) -> None:
         super().__init__(settings_cls)
         self._names = names
 
@@ -193,28 +191,4 @@ def _refuse_unknown_variables() -> None:
     known |= {name for spec in registry.PROVIDERS for name in _json_variables(spec)}
     for name in sorted(os.environ):
         if name.startswith("GATEWAY_") and name not in known and not _SERVICE_LINK.match(name):
-            raise SettingsError(f"{name}: unknown variable")
-
-
-def _one_line(error: ValidationError, names: _Names) -> str:
-    """All problems, each with its key; without values, which may be secrets."""
-    problems = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = _spelled(problem["loc"], names) or "configuration"
-        unknown = problem["type"] == "extra_forbidden"
-        what = "unknown key" if unknown else problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{where}: {what}")
-    return "; ".join(problems)
-
-
-def _spelled(path: tuple[str | int, ...], names: _Names) -> str:
-    """A key as the operator wrote it. Entries are numbered from 1."""
-    for length in range(len(path), 0, -1):
-        written = names.written.get(tuple(str(part) for part in path[:length]))
-        if written:
-            return ".".join((written, *(_spell(part) for part in path[length:])))
-    return ".".join(_spell(part) for part in path)
-
-
-def _spell(part: str | int) -> str:
-    return part if isinstance(part, str) else f"entry {part + 1}"
+            raise SettingsError(f"{name}: unknown variable{did_you_mean(name, known)}")

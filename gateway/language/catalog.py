@@ -12,6 +12,7 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, gateway_error
 from providers.contract.accounts import Account
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.language import (
     CanChat,
     CanEmbed,
@@ -23,21 +24,23 @@ from providers.contract.language import (
 from providers.contract.spec import DefaultLanguageModels
 from providers.registry import LanguageProviders
 
-LanguageCall = Callable[[bytes, Account], Awaitable[LanguageResponse]]
-"""Sends a body with an account; see `CanChat.chat`."""
+LanguageCall = Callable[[bytes, Account, Mapping[str, str]], Awaitable[LanguageResponse]]
+"""Sends a body with an account and headers; see `CanChat.chat`."""
 
 
 class Choice(NamedTuple):
-    """The provider of a request, its call for the kind of request, and the model's name for it."""
+    """The provider of a request, its call for the kind of request, the model's name for it, and the headers of the
+    client that it takes."""
 
     provider: LanguageProvider
     call: LanguageCall
     model: str
+    client_headers: ClientHeaders
 
 
 class LanguageCatalog:
     """`aliases` are other names of models, in any case. `defaults` are the models of each provider for requests without
-    one."""
+    one, `client_headers` the headers that each provider takes from clients."""
 
     def __init__(
         self,
@@ -45,12 +48,14 @@ class LanguageCatalog:
         aliases: Mapping[str, str],
         defaults: Mapping[str, DefaultLanguageModels],
         discovery: Discovery[LanguageModel],
+        client_headers: Mapping[str, ClientHeaders],
     ) -> None:
         self._registry = registry
         self._calls = {kind: _calls(registry, kind) for kind in LanguageKind}
         self._aliases = {fold_name(alias): name for alias, name in aliases.items()}
         self._defaults = defaults
         self._discovery = discovery
+        self._client_headers = client_headers
 
     @property
     def chat_providers(self) -> Collection[str]:
@@ -60,7 +65,8 @@ class LanguageCatalog:
     async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
         """The provider for a model as a client names it, "" for the default.
 
-        Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default.
+        Raises GatewayError: 401 where the caller has no credential for it, 404 where there is no default, and where the
+        limits of its key do not allow it.
         """
         calls = self._calls[kind]
         usable = [provider for provider in self._providers_of(caller) if provider.name in calls]
@@ -68,10 +74,15 @@ class LanguageCatalog:
         if not name:
             provider, name = self._default(caller, kind, usable)
         else:
-            provider = await self._provider_of(caller, usable, name)
-        return Choice(provider, calls[provider.name], name)
+            provider = await self._provider_of(caller, usable, name, model)
+            caller.require_model(provider.name, model, name)
+        return Choice(provider, calls[provider.name], name, self._client_headers[provider.name])
 
-    async def _provider_of(self, caller: Caller, usable: Sequence[LanguageProvider], name: str) -> LanguageProvider:
+    async def _provider_of(
+        self, caller: Caller, usable: Sequence[LanguageProvider], name: str, written: str
+    ) -> LanguageProvider:
+        """The provider of a model, `written` as the client wrote it. Any may take the name of one that no table has:
+        then one that the caller's key may use."""
         tables = [one for one in self._registry if (found := one.language_model(name)) and not found.unlisted]
         listed = [provider for provider in usable if provider in tables]
         if listed:
@@ -80,6 +91,7 @@ class LanguageCatalog:
             raise _no_credential(caller, [provider.name for provider in tables])
         if not usable:
             raise _no_credential(caller, [provider.name for provider in self._registry])
+        usable = [one for one in usable if caller.may_use(one.name, written, name)] or usable
         if len(usable) == 1:
             return usable[0]
         indexes = await asyncio.gather(*(self._live(caller, provider) for provider in usable))
@@ -120,7 +132,8 @@ class LanguageCatalog:
             found.update((card.name, card) for card in cards)
         by_name = {fold_name(name): model for name, model in found.items()}
         aliases = {alias: by_name.get(fold_name(name)) for alias, name in self._aliases.items()}
-        return found | {alias: model for alias, model in aliases.items() if model is not None}
+        found |= {alias: model for alias, model in aliases.items() if model is not None}
+        return {name: model for name, model in found.items() if caller.may_use(model.provider, name, model.name)}
 
     async def model(self, caller: Caller, name: str) -> LanguageModel | None:
         """A model that the caller can use, by its name or an alias; None if it lists none of this name."""
@@ -137,7 +150,7 @@ class LanguageCatalog:
         for provider in usable:
             defaults = self._defaults[provider.name]
             name = defaults.chat if kind is LanguageKind.CHAT else defaults.embedding
-            if name:
+            if name and caller.may_use(provider.name, name):
                 return provider, name
         raise GatewayError("model_not_found", param="model", values={"model": "-"})
 

@@ -4,8 +4,11 @@ A call has no task and no idempotency key. It is sent again, to another account,
 client's own retry is a call of its own.
 """
 
-import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.checks import AccountChecks
@@ -13,17 +16,20 @@ from gateway.accounts.failover import is_affected, may_try_another
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
-from gateway.core import metrics
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider, gateway_error
 from gateway.core.messages import ERRORS
+from gateway.core.upstream_call import UpstreamCall
 from gateway.language.body import LanguageBody
-from gateway.language.catalog import LanguageCall, LanguageCatalog
+from gateway.language.catalog import LanguageCatalog
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.language import LanguageKind, LanguageResponse
+from providers.offload import offload
 
 _RETRYABLE = frozenset({ErrorKind.UPSTREAM_ERROR, ErrorKind.UNREACHABLE, ErrorKind.ANSWER_LOST})
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _RETRY_SECONDS = 1.0
 """Retry-After where the upstream names none."""
@@ -31,7 +37,7 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class OpenedCall:
-    """A call whose first byte has arrived. Its response is for the caller to close."""
+    """A call whose answer has begun. Its response is for the caller to close."""
 
     response: LanguageResponse
     model: str
@@ -54,14 +60,18 @@ class Language:
         self._clock = clock
         self._max_attempts = max_attempts
 
-    async def open(self, caller: Caller, kind: LanguageKind, body: LanguageBody) -> OpenedCall:
-        """Send a request and return as soon as the first byte of its answer arrives.
+    async def open(
+        self, caller: Caller, kind: LanguageKind, body: LanguageBody, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> OpenedCall:
+        """Send a request and return as soon as the beginning of its answer arrives. Of the client's `headers`, those
+        are passed on that the provider takes.
 
         The next account is tried after an error of the account itself, and where only its site lacks the model.
         """
         choice = await self.catalog.choose(caller, kind, body.model)
         call, model = choice.call, choice.model
-        text = body.with_model(model)
+        text = await offload(len(body.text), partial(body.with_model, model))
+        passed = choice.client_headers.of(headers, managed=caller.managed)
         accounts = caller.accounts_of(choice.provider.name)
         failures: dict[str, ProviderError] = {}
         for _ in range(self._max_attempts):
@@ -70,9 +80,10 @@ class Language:
             if lease is None:
                 break
             account = lease.account
-            with lease:
+            with ExitStack() as held:
+                held.enter_context(lease)
                 try:
-                    response = await self._send(call, kind, text, lease)
+                    response = await self._send(partial(call, text, account, passed), kind, lease)
                 except ProviderError as error:
                     affected = [one for one in accounts if is_affected(one, account, error)]
                     last = error.kind is ErrorKind.MODEL_NOT_FOUND and len(affected) == len(accounts)
@@ -80,7 +91,7 @@ class Language:
                         raise _gateway_error(error, model, account) from error
                     failures |= {one.id: error.without_traceback() for one in affected}
                 else:
-                    return OpenedCall(response, model, account)
+                    return OpenedCall(_leased(response, held.pop_all()), model, account)
         if not accounts:
             raise gateway_error("accounts_replaced")
         statuses = [
@@ -103,15 +114,17 @@ class Language:
             lease = await self._pool.take(accounts, model, tried.keys(), is_call=True)
         return lease
 
-    async def _send(self, call: LanguageCall, kind: LanguageKind, text: bytes, lease: Lease) -> LanguageResponse:
-        """Send the call with one account, and record the outcome."""
-        account, outcome, began = lease.account, "ok", time.perf_counter()
+    async def _send(
+        self, call: Callable[[], Awaitable[LanguageResponse]], kind: LanguageKind, lease: Lease
+    ) -> LanguageResponse:
+        """Send the call with the leased account, and record the outcome."""
+        account = lease.account
         lease.sending()
         sent_at = self._pool.monotonic()
         try:
-            response = await call(text, account)
+            with UpstreamCall(account, kind.value):
+                response = await call()
         except ProviderError as error:
-            outcome = error.kind.value
             clean(error, account)
             lease.failed(error)
             raise
@@ -119,8 +132,16 @@ class Language:
             lease.answered()
             self._pool.record_login(account, sent_at=sent_at)
             return response
-        finally:
-            metrics.observe_call(account.provider, kind.value, outcome, time.perf_counter() - began)
+
+
+def _leased(response: LanguageResponse, lease: ExitStack) -> LanguageResponse:
+    """The response, which keeps its account leased until it is closed."""
+
+    async def close() -> None:
+        with lease:
+            await response.close()
+
+    return replace(response, close=close)
 
 
 def _gateway_error(error: ProviderError, model: str, account: Account) -> GatewayError:

@@ -55,6 +55,11 @@ class OpenStreams:
         finally:
             self._at_stop.pop(key, None)
 
+    @property
+    def is_stopping(self) -> bool:
+        """True once the process has begun to stop."""
+        return self._is_stopping
+
     def stop(self) -> None:
         """End the streams, since the process begins to stop, and accept no new ones. Idempotent."""
         self._is_stopping = True

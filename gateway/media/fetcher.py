@@ -20,6 +20,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY
 from gateway.core.messages import ERRORS
+from gateway.core.request_record import request_fields
 from gateway.media.checked_sessions import CheckedSessions
 from gateway.media.spool import spool
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
@@ -157,7 +158,7 @@ def _log(url: str, param: str, error: Exception) -> None:
     """Log the cause, which the client does not get. The log has no path or query, which may be signed, and no host of a
     URL that may hold a password."""
     host = "" if "@" in url else _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0][:_MAX_LOGGED_HOST]
-    fields = {"param": param, "host": host, "cause": str(error)}
+    fields = {"param": param, "host": host, "cause": str(error), **request_fields()}
     GATEWAY.info("media fetch failed", extra={"fields": fields})
 
 

@@ -19,9 +19,11 @@ from gateway.core.errors import GatewayError, invalid
 from gateway.core.localization import format_bytes
 from gateway.core.logs import GATEWAY, location_of
 from gateway.core.messages import ERRORS
+from gateway.core.request_record import request_fields
 from gateway.media.resize import shrink_to
 from gateway.media.spool import SPOOL_BYTES, close_spooled, spool
 from gateway.media.unreadable import unreadable
+from providers.concurrent_calls import all_of
 from providers.contract.errors import FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaLimits
@@ -29,7 +31,6 @@ from providers.contract.models import ModelCard
 from providers.contract.requests import Media, VideoRequest
 from providers.media_files import HEAD_BYTES, NAMES, TYPES, MediaFile, MediaKind
 from providers.offload import CHUNK_BYTES, offload
-from providers.single_flight import all_of
 from providers.transport.client import HttpClient
 
 _CONCURRENT_INPUTS = 4
@@ -80,7 +81,9 @@ class MediaIntake:
                 ready = await self._prepare_all(card, request, client, resources)
             except OSError as error:
                 # The disk is full or missing: nothing has been sent.
-                GATEWAY.error("inputs could not be stored", extra={"fields": {"cause": location_of(error)}})
+                GATEWAY.error(
+                    "inputs could not be stored", extra={"fields": {"cause": location_of(error), **request_fields()}}
+                )
                 raise GatewayError("internal_error") from error
             yield ready
 

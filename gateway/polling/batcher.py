@@ -6,7 +6,6 @@ than the deadline.
 
 import asyncio
 import math
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, location_of
+from gateway.core.upstream_call import UpstreamCall
 from gateway.polling.query_queue import Priority, QueryQueue
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
@@ -48,10 +48,11 @@ def _overdue() -> ProviderError:
 
 @dataclass(slots=True)
 class PendingQuery:
-    """A pending query of one id, with the futures of its callers. `forced` is True while one of them waits for a forced
-    refresh."""
+    """A pending query of one id, with the futures of its callers. `since` is when it was enqueued, in monotonic
+    seconds. `forced` is True while one of them waits for a forced refresh."""
 
     id: str
+    since: float
     waiting: list["asyncio.Future[Answer]"] = field(default_factory=list)
     forced: bool = False
 
@@ -76,6 +77,7 @@ class QueryBatcher:
         self._background = background
         self._on_results = on_results
         self._priority_of = priority_of
+        self._queue_wait = metrics.queue_wait(provider.name, "query")
         self._batch = provider.query_batch
         self._max_calls = CONCURRENT_BATCHES if self._batch > 1 else CONCURRENT_SINGLES
         self._pending: QueryQueue[PendingQuery] = QueryQueue()
@@ -105,7 +107,7 @@ class QueryBatcher:
             return self._wait_for(query)
         query = self._pending.get(id)
         if query is None:
-            query = PendingQuery(id)
+            query = PendingQuery(id, self._clock.monotonic())
             self._pending.add(id, query, self._priority_of(id))
             if len(self._pending) > MAX_PENDING:
                 self._drop_oldest()
@@ -181,6 +183,7 @@ class QueryBatcher:
             batch = [self._pending.pop(now) for _ in range(min(self._batch, len(self._pending)))]
             for query in batch:
                 self._in_flight[query.id] = query
+                self._queue_wait.observe(now - query.since)
             self._calls += 1
             self._background.start(self._run(batch))
         self._schedule()
@@ -261,18 +264,18 @@ class QueryBatcher:
 
     async def _query_once(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         """The results of one call. An error of the call is the result of every id."""
-        sent_at, began, outcome = self._clock.monotonic(), time.perf_counter(), "broken"
+        sent_at = self._clock.monotonic()
         metrics.batch_sizes(self.provider.name).observe(len(ids))
         metrics.QUERIES_IN_FLIGHT.inc()
         answers: Mapping[str, Answer]
         try:
-            found, outcome = await self.provider.query(ids, self.account), "ok"
+            with UpstreamCall(self.account, "query", shared=True):
+                found = await self.provider.query(ids, self.account)
             answers = {id: found.get(id) or ProviderError(ErrorKind.TASK_NOT_FOUND) for id in ids}
         except ProviderError as error:
-            answers, outcome = dict.fromkeys(ids, error), error.kind.value
+            answers = dict.fromkeys(ids, error)
         finally:
             metrics.QUERIES_IN_FLIGHT.dec()
-            metrics.observe_call(self.provider.name, "query", outcome, time.perf_counter() - began)
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )

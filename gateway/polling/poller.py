@@ -5,6 +5,7 @@ returned.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock
 from gateway.core.errors import clean
+from gateway.core.request_record import waited_for_upstream
 from gateway.core.segmented_lru import SegmentedLRU
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
 from gateway.polling.query_queue import Priority
@@ -97,11 +99,15 @@ class Poller:
         for (name, _), limiter in list(self._limiters.items()):
             limiter.change_limit(limits.get(name, 0.0), self._clock.monotonic())
 
-    def submitted(self, account: Account, id: str, at: float) -> None:
+    def submitted(self, account: Account, id: str, at: float, card: ModelCard | None = None) -> None:
         """Cache a submitted task as queued. The entry is not fresh, so the first poll queries the upstream. `at` is in
-        unix seconds."""
+        unix seconds, `card` that of its model."""
         self._cached[account.id, id] = CachedTask(
-            TaskState(id, Phase.QUEUED, created_at=at), NEVER, at, created_here_at=self._clock.monotonic()
+            TaskState(id, Phase.QUEUED, created_at=at),
+            NEVER,
+            at,
+            created_here_at=self._clock.monotonic(),
+            model=metrics.model_label(card),
         )
 
     def expire(self, account: Account, id: str) -> None:
@@ -169,8 +175,14 @@ class Poller:
             if cached is not None:
                 metrics.QUERIES_SAVED.inc()
                 found[id] = self._observation_of(cached, card)
+        began = time.perf_counter() if pending else 0.0
         for id, future in pending.items():
-            found[id] = self._conclude(account, id, await future, cards[id], submitted_at.get(id))
+            result, card = await future, cards[id]
+            if card is None and isinstance(result, TaskState) and result.model:
+                card = provider.card(result.model)
+            found[id] = self._conclude(account, id, result, card, submitted_at.get(id))
+        if pending:
+            waited_for_upstream(account.label, time.perf_counter() - began)
         return {id: found[id] for id in cards}
 
     async def refresh(self, provider: Provider, account: Account, ids: Sequence[str]) -> None:
@@ -219,7 +231,11 @@ class Poller:
                     self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at, answered_at=now)
                 elif last.sent_at <= sent_at:
                     # A slow response does not replace one of a later query.
-                    self._cached[account.id, id] = CachedTask(answer, now, last.submitted_at, last.floor, sent_at, now)
+                    self._cached[account.id, id] = CachedTask(
+                        answer, now, last.submitted_at, last.floor, sent_at, now, model=last.model
+                    )
+                    if answer.phase.ended and not last.state.phase.ended:
+                        metrics.task_finished(account.provider, last.model, answer)
             elif answer.kind is ErrorKind.TASK_NOT_FOUND:
                 last = self._cached.get((account.id, id))
                 if last is not None and last.is_observed and last.sent_at <= sent_at:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 
 from gateway.core.clock import Clock
+from gateway.core.metrics import OTHER_MODEL, model_label
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.tasks import TaskState
@@ -51,7 +52,7 @@ class CachedTask:
     `floor` is the highest progress reported so far. `sent_at` is when the latest query was sent that found the task or
     missed it, `answered_at` when that was answered, NEVER for a state that is to be queried again. `missing_since` is
     when the first of the latest queries in a row missed the task, None if they found it. `created_here_at` is when this
-    process submitted it, NEVER for a task that it did not submit."""
+    process submitted it, NEVER for a task that it did not submit. `model` is its label in the metrics."""
 
     state: TaskState
     observed_at: float
@@ -61,6 +62,7 @@ class CachedTask:
     answered_at: float = NEVER
     missing_since: float | None = None
     created_here_at: float = NEVER
+    model: str = OTHER_MODEL
 
     @property
     def is_observed(self) -> bool:
@@ -86,6 +88,8 @@ class CachedTask:
 
     def observe(self, card: ModelCard | None, unix_now: float, query_error: ProviderError | None = None) -> Observation:
         """The observation of the task at `unix_now`. Progress is monotonic across all callers."""
+        if card is not None:
+            self.model = model_label(card)
         progress = estimate(self.state, unix_now, (card or _NO_CARD).typical_seconds) if self.is_observed else 0
         if not self.state.phase.ended:
             progress = self.floor = max(progress, min(self.floor, _HIGHEST_UNFINISHED))

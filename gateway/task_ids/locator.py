@@ -52,6 +52,7 @@ class TaskLocator:
     ) -> None:
         cache = cache or TaskRefCache()
         self._registry = registry
+        self._late = {one.name for one in registry if isinstance(one, ListsLate) and one.lists_late}
         self._owners = owners
         self._mac_keys = MacKeys(secrets, cache.process_key)
         self._submitted = cache.submitted
@@ -62,7 +63,7 @@ class TaskLocator:
         that is not listed yet from one that is gone."""
         provider = self._registry[account.provider]
         own = self._registry.owner(upstream_id) is provider
-        late = isinstance(provider, ListsLate) and provider.lists_late and provider.submitted_at(upstream_id) is None
+        late = provider.name in self._late and provider.submitted_at(upstream_id) is None
         return caller.managed or not own or late or len(caller.accounts_of(account.provider)) != 1
 
     def signed_id(self, caller: Caller, account: Account, upstream_id: str, request: VideoRequest, created: int) -> str:

@@ -63,7 +63,7 @@ def sign(id: TaskId, key: bytes) -> str:
     A model name that does not fit is left out. Raises ValueError where the upstream id is too long.
     """
     for model in (id.model, ""):
-        record = _pack(replace(id, model=model))
+        record = _pack(id if model == id.model else replace(id, model=model))
         text = PREFIX + _encode(record + _mac(record, key))
         if len(text) <= MAX_LENGTH:
             return text

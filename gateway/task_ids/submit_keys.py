@@ -49,7 +49,8 @@ class SubmitKeys:
     def of(self, account: Account) -> Iterator[str]:
         """The keys for an account. The first one is sent. An earlier submit may have sent one of the others, which
         come from older secrets and from the tag of the account before it had a name."""
-        for tag in dict.fromkeys(map(public_tag, (account, replace(account, name="")))):
+        accounts = (account, replace(account, name="")) if account.name else (account,)
+        for tag in dict.fromkeys(map(public_tag, accounts)):
             head = bytearray(hashlib.sha256(f"{self.caller.owner}\0{tag}\0{self.seed}".encode()).digest()[:_HEAD_BYTES])
             head[6] = head[6] & 0x0F | 0x40
             head[8] = head[8] & 0x3F | 0x80

@@ -113,7 +113,7 @@ def _card_for(tasks: EarlierTasks, offer: Offer, model: str | None, defaults: Se
     cards = [tasks.catalog.card(name) for name in defaults]
     if not cards:
         raise GatewayError("not_supported")
-    return next((card for card in cards if offer.cards_of(card)), cards[0])
+    return next((card for card in cards if offer.cards_of(card) and offer.allows(card)), cards[0])
 
 
 def _unsupported_model(tasks: EarlierTasks, card: ModelCard, defaults: Sequence[str]) -> GatewayError:
@@ -147,4 +147,6 @@ async def _on_a_video(
     # The duration of an extension includes the clip that it extends.
     added = derivation.seconds
     duration = seconds + added if role is MediaRole.FIRST_CLIP and added else added
-    return VideoRequest(card.name, derivation.prompt, duration=duration, media=(media,))
+    # The alias that the client wrote, if any: a key may be allowed to use a model by that name only.
+    written = derivation.model if derivation.model and not tasks.catalog.means_default(derivation.model) else card.name
+    return VideoRequest(written, derivation.prompt, duration=duration, media=(media,))

@@ -38,6 +38,8 @@ _MAX_IDENTICAL = 64
 _MAX_KEPT_KEY = 255
 _RETRY_WITHIN_SECONDS = 90.0
 """A library retries a failed submit within this time: it heeds a Retry-After of a minute at most."""
+_NOTICE_TURNS = 3
+"""Turns of the event loop in which asyncio reads a request, then the end of its connection, then closes it."""
 _UNCONFIRMED = "submission_unconfirmed"
 _KEY_OWNER = "key:"
 
@@ -86,10 +88,13 @@ class SubmitRecord:
         self.failed = not self.unconfirmed
 
     async def is_abandoned(self) -> bool:
-        """True where every client that waited for the response has disconnected."""
-        for client in list(self.waiting):
-            if not await client.is_disconnected():
-                return False
+        """True where every client that waited for the response has disconnected, those that came meanwhile as well."""
+        gone: list[ClientPresence] = []
+        while waiting := [client for client in self.waiting if client not in gone]:
+            for client in waiting:
+                if not await client.is_disconnected():
+                    return False
+            gone += waiting
         return True
 
     def interrupted(self) -> BaseException:
@@ -162,6 +167,7 @@ class IdempotencyStore:
         if retry_count:
             record = await _retried(identical, retry_count, self._clock.monotonic()) or record
         elif retry_count is None and identical:
+            await _closed_connections_noticed()
             record = await _abandoned(identical) or record
         record.retry_count = max(record.retry_count, retry_count or 0)
         return await self._share(record, order, create, partial(self._save_by_content, name, order.caller, identical))
@@ -195,6 +201,8 @@ class IdempotencyStore:
         finally:
             # The client counts as waiting until this is known, so that no retry takes the record as abandoned.
             try:
+                if order.unmarked_retries:
+                    await _closed_connections_noticed()
                 record.answered = not await client.is_disconnected() or record.answered
             except asyncio.CancelledError:
                 # The process stops: the outcome is final.
@@ -307,6 +315,13 @@ async def _confirmed(create: Create, order: SubmitOrder, record: SubmitRecord) -
         raise GatewayError(_UNCONFIRMED, log_fields=fields) from error
 
 
+async def _closed_connections_noticed() -> None:
+    """Wait until the server has noticed the connections that are closed by now. A resend comes on a new connection, and
+    may be read before the end of the old one."""
+    for _ in range(_NOTICE_TURNS):
+        await asyncio.sleep(0)
+
+
 async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) -> SubmitRecord | None:
     """The record that a library retries; None to submit again.
 
@@ -328,15 +343,11 @@ async def _retried(identical: list[SubmitRecord], retry_count: int, now: float) 
 
 async def _abandoned(identical: list[SubmitRecord]) -> SubmitRecord | None:
     """The first record all of whose clients have disconnected without a response."""
-    abandoned: dict[SubmitRecord, list[ClientPresence]] = {}
     for record in list(identical):
-        waiting = list(record.waiting)
-        if not (record.answered or record.failed) and all([await client.is_disconnected() for client in waiting]):
-            abandoned[record] = waiting
-    for record in list(identical):
-        # In the meantime it may have been answered, have failed, or been taken by another retry.
-        still_abandoned = record in abandoned and all(client in abandoned[record] for client in record.waiting)
-        if still_abandoned and not (record.answered or record.failed):
+        if record.answered or record.failed:
+            continue
+        # It may have been answered or have failed in the meantime.
+        if await record.is_abandoned() and not (record.answered or record.failed):
             return record
     return None
 

@@ -4,13 +4,14 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 
 from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelIndex, fold_name
 from gateway.core.errors import GatewayError, from_provider, gateway_error, with_detail
 from gateway.core.localization import format_text
 from gateway.core.messages import ERRORS
+from gateway.tasks.nearest_names import SHOWN_NAME, nearest_names
+from providers.concurrent_calls import all_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -25,10 +26,6 @@ FORMER_NAMES = ("sora-2", "sora-2-pro")
 """Models of a closed service that clients still name, also by dated snapshots: `sora-2-2025-10-06`. They mean the
 default model."""
 _SNAPSHOT = re.compile(rf"({'|'.join(FORMER_NAMES)})-\d{{4}}-\d{{2}}-\d{{2}}", re.ASCII)
-
-_NEAREST = 3
-"""How many closest models an error names."""
-_SHOWN_NAME = 64
 
 
 class Catalog:
@@ -53,7 +50,7 @@ class Catalog:
     async def offer(self, caller: Caller) -> "Offer":
         """The models that the caller can use now. Waits for an upstream only for the first account of a site."""
         accounts = [account for account in caller.accounts if account.provider in self.registry]
-        offered = await asyncio.gather(*(self._offered_to(account) for account in accounts))
+        offered = await all_of([self._offered_to(account) for account in accounts])
         return Offer(self, caller, offered)
 
     async def refresh(self, accounts: Sequence[Account]) -> None:
@@ -155,13 +152,19 @@ class Offer:
         Raises GatewayError: 404 for an unknown name, and for a model that none of the accounts has.
         """
         if request.raw is not None:
-            return self._raw_card(request.model, request.raw)
+            return self._required(request.model, self._raw_card(request.model, request.raw))
         if not self._catalog.means_default(request.model):
             return self.card(request.model)
         defaults = self._catalog.defaults
         names = (defaults.image if request.media else ()) or defaults.text
-        preferred = [card for name in names if (card := self._find(self._catalog.meant(name))) is not None]
-        others = [card for offered in self._offered for card in offered if self._may_have(card, card.name)]
+        found = [card for name in names if (card := self._find(self._catalog.meant(name))) is not None]
+        preferred = [card for card in found if self.allows(card, request.model)]
+        others = [
+            card
+            for offered in self._offered
+            for card in offered
+            if self._may_have(card, card.name) and self.allows(card, request.model)
+        ]
         # Another model may cost many times as much: use it only where no preferred one is available.
         candidates = [card for card in preferred if card.available] or [card for card in others if card.available]
         candidates = candidates or preferred
@@ -179,7 +182,7 @@ class Offer:
             return self.card_for(request), None
         except GatewayError as error:
             known = self._catalog.registry.card(self._catalog.meant(request.model))
-            if known is None or not self._caller.accounts_of(known.provider):
+            if known is None or not self._caller.accounts_of(known.provider) or not self.allows(known, request.model):
                 raise
             return known, error
 
@@ -187,6 +190,18 @@ class Offer:
         """The card of a model, an alias or a former name. Raises GatewayError (404) as `card_for` does."""
         if name and self._catalog.means_default(name):
             return self.card_for(VideoRequest(name))
+        return self._required(name, self._card(name))
+
+    def allows(self, card: ModelCard, *names: str) -> bool:
+        """True where the limits of the caller's key allow a model, by its name or one of `names`."""
+        return self._caller.may_use(card.provider, *names, card.name)
+
+    def _required(self, name: str, card: ModelCard) -> ModelCard:
+        if self.allows(card, name):
+            return card
+        raise self._not_found("model_not_allowed", replace(card, name=name or card.name))
+
+    def _card(self, name: str) -> ModelCard:
         meant = self._catalog.meant(name)
         found = self._find(meant)
         raw = self._catalog.registry.raw_card(meant)
@@ -203,8 +218,11 @@ class Offer:
     def _raw_card(self, name: str, raw: RawSubmit) -> ModelCard:
         """The card of a model in an upstream's own request; an open one for a name that only the upstream may know."""
         meant = self._catalog.meant(name)
-        card = self._catalog.registry[raw.provider].card(meant) or ModelCard(meant, raw.provider, unlisted=True)
+        known = self._catalog.registry[raw.provider].card(meant)
+        card = known or ModelCard(meant, raw.provider, unlisted=True)
         own = [offered for offered in self._offered if offered.account.provider == raw.provider]
+        if not own and known is None and self._offered:
+            raise self._not_found("model_not_found", ModelCard(name, ""))
         if not own or (not card.unlisted and not self.cards_of(card)):
             raise self._no_account(card)
         return card
@@ -258,6 +276,8 @@ class Offer:
                 raise from_provider(first_error) from first_error
             return {}
         best = min(made, key=lambda one: len(one.warnings))
+        if len(distinct) == 1:
+            return dict.fromkeys(cards, best)
         # A card with other defaults than the best one would make a different video.
         same = {key: found for key, own in distinct.items() if (found := _valid(own, best)) == best}
         return {account: found for account, own in cards.items() if (found := same.get(id(own))) is not None}
@@ -270,9 +290,12 @@ class Offer:
                 if self._may_have(card, card.name):
                     found.setdefault(card.name, card)
         former = [name for name in FORMER_NAMES if found and self._catalog.means_default(name)]
-        found |= {name: self.card_for(VideoRequest(name)) for name in former}
+        for name in former:
+            if any(self.allows(card, name) for card in found.values()):
+                found[name] = self.card_for(VideoRequest(name))
         meant = {alias: self._find(name) for alias, name in self._catalog.aliases.items()}
-        return found | {alias: card for alias, card in meant.items() if card is not None}
+        found |= {alias: card for alias, card in meant.items() if card is not None}
+        return {name: card for name, card in found.items() if self.allows(card, name)}
 
     def add_nearest(self, error: GatewayError, card: ModelCard) -> None:
         """Add the caller's models that are closest to `card` to the message of an error."""
@@ -314,7 +337,7 @@ class Offer:
         return gateway_error("no_account_for_provider", provider=card.provider)
 
     def _not_found(self, sentence: str, card: ModelCard, **values: object) -> GatewayError:
-        message = format_text(ERRORS[sentence], model=card.name[:_SHOWN_NAME], **values)
+        message = format_text(ERRORS[sentence], model=card.name[:SHOWN_NAME], **values)
         return GatewayError("model_not_found", self._with_nearest(message, card), param="model")
 
     def _with_nearest(self, message: LocalizedText, card: ModelCard) -> LocalizedText:
@@ -323,35 +346,16 @@ class Offer:
             other.name
             for offered in self._offered
             for other in offered
-            if card.provider in ("", other.provider) and other.name != card.name
+            if card.provider in ("", other.provider) and other.name != card.name and self.allows(other)
         ]
         nearest = nearest_names(card.name, names)
         return format_text(ERRORS["nearest_models"], reason=message, nearest=", ".join(nearest)) if nearest else message
-
-
-def nearest_names(name: str, names: Sequence[str]) -> list[str]:
-    """The names closest to a name, best first, by common parts and common subsequences of letters. Of a name that is
-    longer than any, its beginning counts: to compare all of it takes seconds."""
-    name = name[:_SHOWN_NAME]
-    matcher = SequenceMatcher(b=name.casefold(), autojunk=False)
-    parts = _parts(name)
-
-    def likeness(other: str) -> float:
-        matcher.set_seq1(other.casefold())
-        others = _parts(other)
-        return matcher.ratio() + len(parts & others) / len(parts | others)
-
-    return sorted(dict.fromkeys(names), key=likeness, reverse=True)[:_NEAREST]
 
 
 def _undated(name: str) -> str:
     """The model of a folded name that is a dated snapshot of a former model, else the name."""
     snapshot = _SNAPSHOT.fullmatch(name)
     return snapshot[1] if snapshot else name
-
-
-def _parts(name: str) -> frozenset[str]:
-    return frozenset(re.split(r"[-_/ ]+", name.casefold()))
 
 
 def _same_model(one: ModelCard, other: ModelCard) -> bool:

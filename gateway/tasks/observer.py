@@ -1,6 +1,5 @@
 """Task status: find the accounts of ids, query each account once, fall back to the archive, and build the views."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from gateway.polling.task_cache import NEVER, Observation
 from gateway.task_ids.locator import TaskLocator
 from gateway.task_ids.task_ref import AmbiguousId, TaskRef
 from gateway.tasks.view import Task, view_of
+from providers.concurrent_calls import all_of
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.tasks import Phase, TaskState
 
@@ -66,9 +66,8 @@ class TaskObserver:
                 by_account[ref.account.id].append(ref)
             elif isinstance(ref, AmbiguousId):
                 found[id] = _ambiguous(id, ref)
-        for statuses in await asyncio.gather(
-            *(self.observe(group, force_refresh=force_refresh) for group in by_account.values())
-        ):
+        calls = [self.observe(group, force_refresh=force_refresh) for group in by_account.values()]
+        for statuses in await all_of(calls):
             found |= statuses
         missing = [id for id, ref in refs.items() if not isinstance(ref, TaskRef) and not _is_unauthorized(found[id])]
         for id, status in (await self._restore_all({id: self._locator.possible(caller, id) for id in missing})).items():
@@ -89,7 +88,7 @@ class TaskObserver:
             elif self._archiver is not None:
                 error = ProviderError(ErrorKind.UNREACHABLE, message=ERRORS["archive_not_searched"])
                 found[id] = _unavailable(refs[0], error)
-        restored = await asyncio.gather(*(self._restore(possible[id]) for id in searched))
+        restored = await all_of([self._restore(possible[id]) for id in searched])
         return found | dict(zip(searched, restored, strict=True))
 
     async def observe(self, refs: Sequence[TaskRef], *, force_refresh: bool) -> dict[str, Task | None]:
@@ -112,7 +111,7 @@ class TaskObserver:
             else:
                 found[ref.public_id] = _unavailable(ref, observation)
         missing = [ref for ref in refs if self._may_be_archived(ref, observed[ref.upstream_id])]
-        restored = await asyncio.gather(*(self._restore([ref]) for ref in missing))
+        restored = await all_of([self._restore([ref]) for ref in missing])
         for ref, status in zip(missing, restored, strict=True):
             if _is_available(status) or (status is not None and found[ref.public_id] is None):
                 found[ref.public_id] = status

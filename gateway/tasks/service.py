@@ -10,6 +10,7 @@ from gateway.archive.archive import OpenedFile
 from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.records import Variant
 from gateway.archive.task_archiver import TaskArchiver
+from gateway.core import tracing
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, as_transient, clean, from_provider, invalid
 from gateway.core.messages import ERRORS
@@ -26,6 +27,7 @@ from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
 from gateway.tasks.order import SubmitOrder
 from gateway.tasks.prompt_rewriting import UNCHANGED, PromptRewriter, Rewriting
+from gateway.tasks.reservation import counted_seconds, refresh_running, reserved
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LookupResult
 from gateway.tasks.submitter import Submitter
@@ -123,19 +125,27 @@ class Tasks:
             first = next(iter(validated.values()))
             without_model: list[Account] = []
             rewriting = UNCHANGED
+            await refresh_running(caller, self._registry, self._poller.refresh, deadline)
+            seconds = counted_seconds(first, first.card or card)
             try:
                 async with AsyncExitStack() as inputs:
-                    with deadline.transfer():
+                    reservation = inputs.enter_context(reserved(caller, record, seconds))
+                    with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
                     cards = [own.card for own in validated.values()]
                     rewriting = await self._prompts.for_submit(order, ready, cards, deadline)
                     if rewriting.prompt is not None:
                         ready = replace(ready, prompt=rewriting.prompt)
-                    requests = {account: replace(ready, card=own.card) for account, own in validated.items()}
+                    requests = {
+                        account: ready if own.card is ready.card else replace(ready, card=own.card)
+                        for account, own in validated.items()
+                    }
                     account, submission, is_new = await self._submitter.submit(
                         provider, requests, order, record, deadline, keys, lookup=lookup, without_model=without_model
                     )
+                    if is_new:
+                        reservation.accepted(account.id, submission.id)
                     sent = ready
             except GatewayError as error:
                 error.add_log_fields(rewriting.log_fields)
@@ -160,7 +170,8 @@ class Tasks:
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
         created = int(self._clock.now())
-        self._poller.submitted(account, submission.id, created)
+        card = validated.card or self._registry.card(validated.model)
+        self._poller.submitted(account, submission.id, created, card)
         if self._archiver is not None:
             id, provider = submission.id, self._registry[account.provider]
             seconds, size = asked_seconds(validated), asked_size(validated)
@@ -213,6 +224,7 @@ class Tasks:
         self, caller: Caller, provider: str, model: str, session: str
     ) -> tuple[Account, Mapping[str, Any]]:
         """The permission of an upstream for a client to upload files for a model itself, see `UploadGrants`."""
+        caller.require_model(provider, model, self.catalog.meant(model))
         return await self._grants.request(caller, self._registry[provider], self.catalog.meant(model), session)
 
     def task_key(self, caller: Caller, submitted: Submitted) -> bytes:

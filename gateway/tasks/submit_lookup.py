@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.accounts.health import AccountState
-from gateway.accounts.pool import AccountPool, counts_on_any_call
+from gateway.accounts.health import AccountState, counts_on_any_call
+from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
 from gateway.core.errors import as_transient, clean, from_provider
 from gateway.task_ids.submit_keys import SubmitKeys

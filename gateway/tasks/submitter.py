@@ -12,9 +12,10 @@ from gateway.accounts.health import AccountState, Price
 from gateway.accounts.lease import Lease
 from gateway.accounts.pool import AccountPool
 from gateway.accounts.unavailable import unavailable_error
-from gateway.core import metrics
+from gateway.core import metrics, tracing
 from gateway.core.clock import Clock
 from gateway.core.errors import clean, from_provider, gateway_error
+from gateway.core.upstream_call import UpstreamCall
 from gateway.task_ids.submit_keys import SubmitKeys
 from gateway.tasks.idempotency import Charge, SubmitRecord
 from gateway.tasks.order import SubmitOrder
@@ -85,7 +86,8 @@ class Submitter:
             return None
         accounts = self._pool.in_rendezvous_order(accounts, keys.order_key)
         accounts.sort(key=lambda account: account.id != charged)
-        return await self._lookup.find(provider, accounts, keys, leased.id if leased is not None else charged)
+        with tracing.span("look up earlier submit"):
+            return await self._lookup.find(provider, accounts, keys, leased.id if leased is not None else charged)
 
     async def submit(
         self,
@@ -124,7 +126,10 @@ class Submitter:
         while attempts < self._max_attempts and not deadline.has_passed:
             attempts += 1
             accounts = [account for account in accounts if not self._is_removed(order, account)]
-            lease = await self._next(provider, accounts, price, failures, deadline, in_order=lookup is not None)
+            began = time.perf_counter()
+            with tracing.span("lease account"):
+                lease = await self._next(provider, accounts, price, failures, deadline, in_order=lookup is not None)
+            metrics.queue_wait(provider.name, "submit").observe(time.perf_counter() - began)
             if lease is None:
                 break
             account = lease.account
@@ -281,27 +286,18 @@ async def _prepare(provider: Provider, request: VideoRequest, account: Account) 
     if not request.has_files:
         return await provider.prepare(request, account)
     for last in (False, True):
-        began, outcome = time.perf_counter(), "ok"
         try:
-            return await provider.prepare(request, account)
+            with UpstreamCall(account, "upload"):
+                return await provider.prepare(request, account)
         except ProviderError as error:
-            outcome = error.kind.value
             if last or error.kind is not ErrorKind.UPLOAD_FAILED:
                 raise
-        finally:
-            metrics.observe_call(account.provider, "upload", outcome, time.perf_counter() - began)
     raise AssertionError
 
 
 async def _submit(provider: Provider, prepared: Prepared, account: Account, key: str) -> Submission:
-    began, outcome = time.perf_counter(), "ok"
-    try:
+    with UpstreamCall(account, "submit"):
         return await provider.submit(prepared, account, submit_key=key)
-    except ProviderError as error:
-        outcome = error.kind.value
-        raise
-    finally:
-        metrics.observe_call(provider.name, "submit", outcome, time.perf_counter() - began)
 
 
 def _price_of(request: VideoRequest) -> Price:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.accounts.callers import Caller
-from gateway.accounts.health import AccountState
-from gateway.accounts.pool import AccountPool, counts_on_any_call
+from gateway.accounts.health import AccountState, counts_on_any_call
+from gateway.accounts.pool import AccountPool
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, clean, from_provider, gateway_error
 from providers.contract.accounts import Account

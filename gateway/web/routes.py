@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from gateway.api.context import json_response, services
+from gateway.api.context import json_response, language_of, services
+from gateway.api.paths import redirect_of_page
 from gateway.web.assets import Asset, load_assets
+from gateway.web.home import describe_home, home_page
 from gateway.web.site import describe_site
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -37,12 +39,19 @@ _REVALIDATED = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
 
 
+async def home(request: Request) -> Response:
+    """GET /: a page for browsers, which accept HTML by name, and JSON for programs."""
+    root_path: str = request.scope.get("root_path", "")
+    headers = {"vary": "accept, accept-language", "cache-control": _REVALIDATED}
+    if "text/html" not in request.headers.get("accept", "").lower():
+        return json_response(describe_home(root_path), headers=headers)
+    return HTMLResponse(home_page(language_of(request), root_path), headers=_PAGE_HEADERS | headers)
+
+
 async def playground(request: Request) -> Response:
     """GET /playground"""
-    # The page loads its files relative to itself, so that it works behind a proxy that adds a prefix.
-    if request.scope.get("raw_path", b"").endswith(b"/"):
-        return RedirectResponse("../playground", 308)
-    return _respond(request, load_assets().files["playground.html"], _PAGE_HEADERS | {"cache-control": _REVALIDATED})
+    headers = _PAGE_HEADERS | {"cache-control": _REVALIDATED}
+    return redirect_of_page(request.scope) or _respond(request, load_assets().files["playground.html"], headers)
 
 
 async def site(request: Request) -> Response:

@@ -49,7 +49,12 @@ class LanguageResponse:
     @property
     def is_event_stream(self) -> bool:
         """True for Server-Sent Events: the answer to `"stream": true`."""
-        return self.headers.get("content-type", "").lower().startswith("text/event-stream")
+        return is_event_stream(self.headers)
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    """True for the headers of Server-Sent Events. Their names are in lower case, or looked up in any case."""
+    return headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 @runtime_checkable
@@ -67,8 +72,9 @@ class LanguageProvider(Upstream, Protocol):
 class CanChat(Protocol):
     """An upstream with `POST /chat/completions`. Absent: it has no chat models."""
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        """Send a request and return its response as soon as the first byte of the body arrives.
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        """Send a request and return its response as soon as the beginning of the body arrives. `headers` are those of
+        the client that the spec names.
 
         The caller closes the response. Raises ProviderError for every failure before that byte. Its `model_only` tells
         an error of the account with this model from one with all of them.
@@ -79,7 +85,7 @@ class CanChat(Protocol):
 class CanEmbed(Protocol):
     """An upstream with `POST /embeddings`. Absent: it has no embedding models."""
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
         """As `CanChat.chat`."""
 
 

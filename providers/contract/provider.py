@@ -130,8 +130,9 @@ class GrantsUploads(Protocol):
     """An upstream whose own clients upload files to it before a submit. Absent: they cannot do so here."""
 
     async def upload_grant(self, model: str, account: Account) -> Mapping[str, Any]:
-        """The upstream's permission to upload files for a model, as it words it. Not charged. `model` is a name or the
-        upstream's key. A file that is uploaded with it can be used by this account only."""
+        """The upstream's permission to upload files for a model, as it words it. Not charged: it never raises
+        ANSWER_LOST. `model` is a name or the upstream's key. A file that is uploaded with it can be used by this
+        account only."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from providers.contract.client_headers import NO_CLIENT_HEADERS, ClientHeaders
 from providers.contract.localized_text import LocalizedText
 from providers.contract.native import NativeEntrance
 from providers.contract.settings import UpstreamSettings
@@ -104,6 +105,7 @@ class ProviderSpec(Generic[S]):
     `result_link_seconds` is the lifetime of a result link if the upstream does not name it; None if unknown.
     `quota_reset` is when credits are reset; None if they are not.
     `sandbox` is required: with `serve --sandbox` nothing may reach a real upstream.
+    `client_headers` are the headers of a client's request for chat or embeddings that are passed on to the upstream.
     `native` builds the upstream's own API, for clients of its SDK; None where the gateway has none.
     `claims_any_credential` marks the one provider that takes credentials in no other provider's format.
     """
@@ -123,6 +125,7 @@ class ProviderSpec(Generic[S]):
     account_fields: frozenset[str] = frozenset()
     result_link_seconds: int | None = None
     quota_reset: QuotaReset | None = None
+    client_headers: ClientHeaders = NO_CLIENT_HEADERS
     native: Callable[[], NativeEntrance] | None = None
     claims_any_credential: bool = False
 

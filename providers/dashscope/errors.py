@@ -23,12 +23,14 @@ class Meaning:
 
     `code` is exact, or a prefix if it ends in `*`; the longest match wins. `phrases` narrows the row to messages that
     contain one of these texts, whatever the case: such a row takes precedence over one with the same code.
+    `model_only` marks a limit that the service has for each model of an account.
     """
 
     code: str
     kind: ErrorKind
     message: LocalizedText
     phrases: tuple[str, ...] = ()
+    model_only: bool = False
 
 
 _INVALID = LocalizedText(
@@ -206,18 +208,24 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("Workspace.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
     Meaning("App.AccessDenied", ErrorKind.NOT_ENTITLED, _NO_PERMISSION),
     Meaning("Arrearage", ErrorKind.NO_CREDITS, _OVERDUE),
-    Meaning("AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, _FREE_TIER),
+    Meaning("AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, _FREE_TIER, model_only=True),
     Meaning("CommodityNotPurchased", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PrepaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
     Meaning("PostpaidBillOverdue", ErrorKind.NO_CREDITS, _BILLING),
-    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED),
+    # The compatible mode's name of Throttling.AllocationQuota, which is mostly that of tokens a minute.
+    Meaning("insufficient_quota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_EXHAUSTED_PHRASES),
+    Meaning("insufficient_quota", ErrorKind.RATE_LIMITED, _QUOTA_RATE, model_only=True),
     Meaning("Throttling.AllocationQuota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_EXHAUSTED_PHRASES),
-    Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE),
+    Meaning("Throttling.AllocationQuota", ErrorKind.RATE_LIMITED, _QUOTA_RATE, model_only=True),
     Meaning("Throttling*", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_QUOTA_EXHAUSTED_PHRASES),
     Meaning("Throttling*", ErrorKind.RATE_LIMITED, _RATE),
-    Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE),
-    Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE),
-    Meaning("limit_burst_rate", ErrorKind.RATE_LIMITED, _RATE),
+    Meaning("Throttling.RateQuota", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_QUOTA_EXHAUSTED_PHRASES),
+    Meaning("Throttling.RateQuota", ErrorKind.RATE_LIMITED, _RATE, model_only=True),
+    Meaning("Throttling.BurstRate", ErrorKind.NO_CREDITS, _QUOTA_EXHAUSTED, phrases=_QUOTA_EXHAUSTED_PHRASES),
+    Meaning("Throttling.BurstRate", ErrorKind.RATE_LIMITED, _RATE, model_only=True),
+    Meaning("LimitRequests", ErrorKind.RATE_LIMITED, _RATE, model_only=True),
+    Meaning("limit_requests", ErrorKind.RATE_LIMITED, _RATE, model_only=True),
+    Meaning("limit_burst_rate", ErrorKind.RATE_LIMITED, _RATE, model_only=True),
     Meaning("ModelNotFound", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
     Meaning("model_not_found", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
     Meaning("model_not_supported", ErrorKind.MODEL_NOT_FOUND, _NO_MODEL),
@@ -328,6 +336,7 @@ def error_from(status: int | None, code: str, message: str, retry_after: float |
         message=row.message if row else STOPPED_ON_THE_WAY if no_verdict else None,
         detail=message[:MAX_DETAIL],
         retry_after=retry_after,
+        model_only=row is not None and row.model_only,
     )
 
 

@@ -36,9 +36,6 @@ _SEES = re.compile(r"qwen[\d.]*-(?:vl|omni)-|qvq|qwen3\.[5-9]-|kimi-k2\.[5-9]|gl
 """Models that take pictures, as the page of visual understanding lists them. Those of OCR read text and nothing
 else."""
 
-_OF_ONE_MODEL = frozenset({"allocationquota.freetieronly"})
-"""Codes of quotas that each model has of its own."""
-
 
 def model_of(name: str) -> LanguageModel | None:
     """The language model of a name of a known family, else None."""
@@ -51,7 +48,7 @@ def model_of(name: str) -> LanguageModel | None:
 
 
 def error_of(failed: Failure) -> ProviderError:
-    """The error of an error response. Rate limits are those of the main account with one model."""
+    """The error of an error response. Whatever its code is, a rate limit is that of one model."""
     error = error_from(failed.status, failed.code, failed.message, failed.retry_after)
-    error.model_only = error.kind is ErrorKind.RATE_LIMITED or failed.code.lower() in _OF_ONE_MODEL
+    error.model_only |= error.kind is ErrorKind.RATE_LIMITED
     return error

@@ -10,18 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.media import MediaRole
 from providers.contract.models import ModelCard
 from providers.contract.requests import RawSubmit, VideoRequest
 from providers.dashscope.request_protocols import LIST_FIELDS, VACE_PROTOCOL, InputStyle, RequestProtocol, SizeStyle
 from providers.dashscope.sizes import Sizes
+from providers.json_text import with_model
 from providers.media_files import MediaKind
 from providers.sizes import parse_size, short_side
 
 RESOLVE_HEADER = "X-DashScope-OssResourceResolve"
+CLIENT_HEADERS = ClientHeaders(
+    (RESOLVE_HEADER, "X-DashScope-DataInspection", "X-DashScope-Wait-Timeout"), of_account=("X-DashScope-WorkSpace",)
+)
+"""Of clients' requests, in the service's own API and in its compatible mode: links of uploaded files are resolved, the
+content filter is set, a call waits where the rate rises too fast, and the key acts in another workspace."""
 """Without it an `oss://` URL anywhere in the body is rejected as not downloadable."""
 
 MODES: dict[str, str] = {"720p": "std", "1080p": "pro", "4k": "4k", "2160p": "4k"}
@@ -84,9 +89,7 @@ def build(request: VideoRequest, card: ModelCard, protocol: RequestProtocol) -> 
 
 def build_raw(raw: RawSubmit, model: str) -> Payload:
     """The submit of a client of this API, as it is. Only a model that the client calls by another name is replaced."""
-    body = raw.body
-    if model != raw.model:
-        body = orjson.dumps({**orjson.loads(body), "model": model})
+    body = raw.body if model == raw.model else with_model(raw.body, model)
     return Payload(raw.path, {}, dict(raw.headers), body)
 
 

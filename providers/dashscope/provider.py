@@ -254,11 +254,11 @@ class DashScope:
     def language_model(self, name: str) -> LanguageModel | None:
         return self._language_models.get(name.lower()) or unlisted(model_of(name))
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._language.post(f"{self._language_url_of(account)}/chat/completions", body, account)
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/chat/completions", body, account, headers)
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._language.post(f"{self._language_url_of(account)}/embeddings", body, account)
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._language.post(f"{self._language_url_of(account)}/embeddings", body, account, headers)
 
     async def discover_language(self, account: Account) -> Sequence[LanguageModel]:
         names = await self._language.models(f"{self._language_url_of(account)}/models", account)
@@ -304,7 +304,12 @@ class DashScope:
         return (await self._granted(self._wire_name(model), account))[1]
 
     async def _granted(self, model: str, account: Account) -> tuple[Policy, Mapping[str, Any]]:
-        reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
+        try:
+            reply = await self._send("GET", "/uploads", account, params={"action": "getPolicy", "model": model})
+        except ProviderError as error:
+            if error.kind is not ErrorKind.ANSWER_LOST:
+                raise
+            raise ProviderError(ErrorKind.UPLOAD_FAILED, code=error.code, detail=error.detail) from error
         body = json_of(reply)
         policy = parse_policy(body) if succeeded(reply) else None
         if policy is not None:

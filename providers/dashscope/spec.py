@@ -8,6 +8,7 @@ from providers.contract.native import NativeEntrance
 from providers.contract.spec import DefaultLanguageModels, DefaultModels, DemoVideo, ProviderSpec, SandboxPart
 from providers.contract.upstream import Upstream
 from providers.dashscope.models import PROVIDER
+from providers.dashscope.payload import CLIENT_HEADERS
 from providers.dashscope.settings import DashScopeSettings
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ DASHSCOPE = ProviderSpec(
     result_link_seconds=24 * 3600,
     # Arrears are paid and free quotas are used up: neither comes back with a new day.
     quota_reset=None,
+    client_headers=CLIENT_HEADERS,
     native=_native,
     sandbox=SandboxPart(
         routes=_sandbox,

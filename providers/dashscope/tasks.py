@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,6 +52,8 @@ MAX_NATIVE_BYTES = 16 * 1024
 
 _ZONE = timezone(timedelta(hours=8))
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?")
+_MAX_TIME = 40
+"""Characters of a time that is read: an upstream may send any text."""
 _QUERY_TIME = "%Y%m%d%H%M%S"
 _DIGITS = re.compile(r"[0-9]{14}")
 _LATEST_MS = 10**14
@@ -195,6 +198,7 @@ def unix_time_of_query(text: str) -> float | None:
         return None
 
 
+@lru_cache(4096)
 def service_time(at: float) -> str:
     """Unix seconds as the service writes them: "2026-10-20 17:38:24.817" in UTC+8."""
     return datetime.fromtimestamp(at, _ZONE).isoformat(" ", "milliseconds")[:23]
@@ -202,10 +206,16 @@ def service_time(at: float) -> str:
 
 def unix_time(value: Any) -> float | None:
     """Unix seconds of "2026-10-20 17:38:24.817", milliseconds optional, in UTC+8; None for anything else."""
-    if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
+    return _unix_time(value) if isinstance(value, str) and len(value) <= _MAX_TIME else None
+
+
+@lru_cache(4096)
+def _unix_time(text: str) -> float | None:
+    """Each poll of a task has the same times."""
+    if not _TIME.fullmatch(text.strip()):
         return None
     try:
-        return datetime.fromisoformat(value.strip()).replace(tzinfo=_ZONE).timestamp()
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=_ZONE).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from providers.concurrent_calls import all_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.requests import Media, VideoRequest
@@ -22,7 +23,7 @@ from providers.dashscope.errors import MAX_DETAIL, text_of
 from providers.dashscope.request_protocols import USER_AGENT, Files, RequestProtocol
 from providers.media_files import MediaFile, MediaKind
 from providers.offload import offload
-from providers.single_flight import SingleFlight, all_of
+from providers.single_flight import SingleFlight
 from providers.transport.client import HttpClient
 from providers.transport.transports import Reply
 from providers.validation import URLS_ONLY, is_public

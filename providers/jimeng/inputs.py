@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from providers.concurrent_calls import all_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, FieldProblem, FieldReason, ProviderError
 from providers.contract.localized_text import LocalizedText
@@ -15,7 +16,7 @@ from providers.jimeng.site_model import MEDIA_FILES
 from providers.jimeng.uploads.answers import Uploaded
 from providers.jimeng.uploads.uploader import Uploader
 from providers.media_files import MediaFile, MediaKind
-from providers.single_flight import SingleFlight, all_of
+from providers.single_flight import SingleFlight
 
 UPLOADS_AT_ONCE = 4
 """Of one request."""

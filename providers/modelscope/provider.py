@@ -1,7 +1,7 @@
 """The provider `modelscope`: chat and embeddings of ModelScope's API-Inference. It makes no videos."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from providers.contract.accounts import Account
 from providers.contract.language import LanguageModel, LanguageResponse
@@ -44,11 +44,11 @@ class ModelScope:
         """A model of the table, or an unlisted one for a name in two parts, `organisation/model`."""
         return self._models.get(name.lower()) or unlisted(model_of(name))
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._api.post(f"{self._base_url}/chat/completions", body, account)
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._api.post(f"{self._base_url}/chat/completions", body, account, headers)
 
-    async def embed(self, body: bytes, account: Account) -> LanguageResponse:
-        return await self._api.post(f"{self._base_url}/embeddings", body, account)
+    async def embed(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
+        return await self._api.post(f"{self._base_url}/embeddings", body, account, headers)
 
     async def discover_language(self, account: Account) -> Sequence[LanguageModel]:
         names = await self._api.models(f"{self._base_url}/models", account)

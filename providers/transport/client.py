@@ -50,7 +50,8 @@ SLOWEST_UPLOAD = 100 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A response with a streamed body, in chunks of at most 64 KiB, as the host sent them.
+    """A response with a streamed body, in chunks of at most 64 KiB. A file is as the host sent it, an answer is
+    decompressed.
 
     `pieces` can be read once, and raises ProviderError (ANSWER_LOST) if the connection breaks or times out.
     """
@@ -61,7 +62,7 @@ class Download:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, None if the host sent no number."""
+        """Seconds, None if the host sent neither a number nor a date."""
         return read_retry_after(self.headers.get("retry-after"))
 
 
@@ -192,7 +193,7 @@ class HttpClient:
                     raise self._open_failure(error, proxy) from error
 
             chunks = await opened.enter_async_context(aclosing(pieces()))
-            yield Download(found.status, httpx.Headers(dict(found.headers)), chunks)
+            yield Download(found.status, _headers(found.headers), chunks)
 
     @asynccontextmanager
     async def stream(
@@ -344,3 +345,8 @@ class HttpClient:
         if not policy.permits_host(*host_and_port(proxy.url)):
             raise ProviderError(ErrorKind.UNREACHABLE, detail=PROXY_DISALLOWED)
         return policy.allows
+
+
+def _headers(headers: Mapping[str, str]) -> httpx.Headers:
+    """The headers of aiohttp, whose values may have any bytes."""
+    return httpx.Headers([(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()])

@@ -5,10 +5,13 @@ SessionRoute   aiohttp, which supports every kind of proxy, and a check of each 
 MockRoute      an httpx transport, for tests
 """
 
+import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, cast
 
@@ -36,10 +39,17 @@ GAVE_UP_STATUSES = frozenset({408, 425, 499})
 
 _CHUNK_BYTES = 256 * 1024
 
+_NUMBER = re.compile(r"[0-9]{1,7}(?:\.[0-9]*)?")
+_MAX_RETRY_AFTER_LENGTH = 40
+
+_DECODED = frozenset({"gzip", "deflate", "br", "zstd"})
+"""Encodings that aiohttp decodes, or fails on where it has no library for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response of any status with its body. `retry_after` is in seconds, None if the upstream sent no number."""
+    """A response of any status with its body. `retry_after` is in seconds, None if the upstream sent neither a number
+    nor a date."""
 
     status: int
     body: bytes
@@ -52,8 +62,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A response whose body is not read yet. `pieces` are its chunks as they arrive, and can be read once; they raise
-    the errors of the library."""
+    """A response whose body is not read yet. `pieces` are its chunks as they arrive, decompressed, and can be read
+    once; they raise the errors of the library."""
 
     status: int
     headers: Mapping[str, str]
@@ -163,7 +173,6 @@ class SessionRoute:
             **_content(headers, body),
             allow_redirects=False,
             timeout=self._open_timeout,
-            auto_decompress=False,
         ) as answer:
             raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
 
@@ -172,12 +181,24 @@ class SessionRoute:
                 async for piece, _ in answer.content.iter_chunks():
                     if piece:
                         yield piece
+                    elif answer.content.at_eof():
+                        # aiohttp's reader of an empty body ends for the first one of the process only.
+                        return
 
             async with aclosing(pieces()) as found:
-                yield Opened(answer.status, answer.headers, found)
+                yield Opened(answer.status, _decoded(answer.headers), found)
 
     async def aclose(self) -> None:
         await self._session.close()
+
+
+def _decoded(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of a body that aiohttp has decoded."""
+    if headers.get("content-encoding", "").lower() not in _DECODED:
+        return headers
+    return {
+        name: value for name, value in headers.items() if name.lower() not in ("content-encoding", "content-length")
+    }
 
 
 class MockRoute:
@@ -250,9 +271,18 @@ def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> http
     )
 
 
-def read_retry_after(value: str | None) -> float | None:
-    """Seconds if the header is a number, else None."""
-    return float(value) if value and value.isascii() and value.isdigit() and len(value) < 8 else None
+def read_retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Seconds of a Retry-After header: a number, or an HTTP date, from `now` on in unix seconds. None for anything
+    else."""
+    if not value or len(value) > _MAX_RETRY_AFTER_LENGTH:
+        return None
+    if _NUMBER.fullmatch(value):
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, at - (time.time() if now is None else now))
 
 
 def _content(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

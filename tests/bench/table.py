@@ -89,7 +89,7 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """For the README."""
+    """For the README of this folder."""
     lines, numeric = _lines(rows)
     lines.insert(1, ["--:" if right else "---" for right in numeric])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
@@ -208,3 +209,19 @@ def test_one_client_object_writes_the_shot_and_makes_the_video(openai_client: op
     assert shot is not None
     video = openai_client.videos.create_and_poll(model="wan2.6-t2v", prompt=shot, poll_interval_ms=20)
     assert video.status == "completed"
+
+
+def test_rate_limit_of_one_video_model_pauses_that_model_only(url: str, key: str) -> None:
+    """Of the same account, which the service limits for each model by itself."""
+
+    def post(path: str, model: str, **fields: Any) -> httpx.Response:
+        return client.post(f"/v1/{path}", json={"model": model, **fields})
+
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
+    with httpx.Client(base_url=url, headers=headers) as client:
+        for prompt in ("a cat #throttle", "a cat"):
+            refused = post("videos/generations", "wan2.6-t2v", prompt=prompt)
+            assert refused.status_code == 429
+            assert "use this model again" in refused.json()["error"]["message"]
+        assert post("videos/generations", "wan2.5-t2v-preview", prompt="a cat").is_success
+        assert post("chat/completions", COMPATIBLE, messages=say("hello")).is_success

@@ -182,6 +182,7 @@ def test_model_of_another_provider_is_translated(python: str, gateway: str, sess
         "bad length": {"key": session, "do": "submit", "with": {**plain, "duration": 99}},
         "local": {"key": session, "do": "submit", "with": {**with_data, "img_url": (tmp_path / "first.png").as_uri()}},
         "no account": {"key": "sk-x", "do": "submit", "with": {**TEXT, "model": model}},
+        "unknown model": {"key": session, "do": "submit", "with": {**TEXT, "model": "jimeng-video-none"}},
     }
     seen = journey(python, gateway, cases)
     done = seen["video"]["done"]
@@ -194,6 +195,7 @@ def test_model_of_another_provider_is_translated(python: str, gateway: str, sess
     assert (refused["status"], refused["code"], "duration" in refused["message"]) == (400, "InvalidParameter", True)
     assert "https" in seen["local"]["error"]
     assert seen["no account"]["submitted"]["code"] == "InvalidApiKey"
+    assert seen["unknown model"]["submitted"]["code"] == "ModelNotFound"
 
 
 def test_client_of_sdk_2_generates_and_lists(gateway: str, key: str) -> None:

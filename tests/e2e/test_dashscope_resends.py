@@ -1,14 +1,19 @@
 """Alibaba's SDK sends a submit again when its connection breaks: the video is charged once."""
 
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from gateway.app import create_app
+from gateway.cli.server.background import BackgroundServer
 from providers.sandbox.server import SandboxServer
 from tests.e2e.client_programs import JOURNEYS, errors, run
-from tests.e2e.conftest import bearer
+from tests.e2e.conftest import FastClock, bearer, settings_for
 from tests.e2e.cut_connections import CuttingRelay
 
 SUBMIT = "/api/v1/services/aigc/video-generation/video-synthesis"
@@ -69,3 +74,53 @@ def test_submit_with_an_unknown_outcome_is_not_to_be_sent_again(
     # SDK 2 sends a submit again after a 500, unless it is told not to.
     assert answer.headers["x-should-retry"] == "false"
     assert upstream.sandbox.submits("dashscope", key) == 1
+
+
+def half_a_submit(url: str, key: str) -> None:
+    """A submit whose connection breaks within its body."""
+    parts = urlsplit(url)
+    head = {"Host": "gateway", "Content-Length": "200", **bearer(key), **ASYNC}
+    lines = [f"POST {SUBMIT} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", '{"model": "wan']
+    with socket.create_connection((str(parts.hostname), int(parts.port or 80)), 5) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+
+
+def test_submit_that_breaks_within_its_body_is_none(
+    url: str, client: httpx.Client, upstream: SandboxServer, key: str
+) -> None:
+    half_a_submit(url, key)
+    assert client.post(SUBMIT, json=BODY, headers=bearer(key) | ASYNC).status_code == 200
+    assert upstream.sandbox.submits("dashscope", key) == 1
+
+
+def test_client_that_gives_up_and_asks_again_has_the_first_task(
+    client: httpx.Client, upstream: SandboxServer, key: str
+) -> None:
+    body, headers = {**BODY, "input": {"prompt": "a cat #delay=0.3"}}, bearer(key) | ASYNC
+    for _ in range(2):
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(SUBMIT, json=body, headers=headers, timeout=0.1)
+    assert client.post(SUBMIT, json=body, headers=headers).status_code == 200
+    assert upstream.sandbox.submits("dashscope", key) == 1
+
+
+def test_key_holds_on_another_replica_where_the_upstream_can_be_asked(
+    url: str, client: httpx.Client, upstream: SandboxServer, session: str
+) -> None:
+    body = {"model": "jimeng-video-3.0-fast", "input": {"prompt": "a cat"}}
+    headers = bearer(session) | ASYNC | {"Idempotency-Key": session}
+    first = client.post(SUBMIT, json=body, headers=headers)
+    with BackgroundServer(create_app(settings_for(upstream), clock=FastClock())) as other:
+        again = httpx.post(f"{other.url}{SUBMIT}", json=body, headers=headers)
+    assert first.json()["output"] == again.json()["output"]
+    assert upstream.sandbox.submits("jimeng", session) == 1
+
+
+def test_clients_that_submit_the_same_at_once_have_tasks_of_their_own(
+    client: httpx.Client, upstream: SandboxServer, key: str
+) -> None:
+    body = {**BODY, "input": {"prompt": "a cat #delay=0.1"}}
+    with ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(client.post, SUBMIT, json=body, headers=bearer(key) | ASYNC) for _ in range(8)]
+        ids = {answer.result().json()["output"]["task_id"] for answer in answers}
+    assert len(ids) == upstream.sandbox.submits("dashscope", key) == 8

@@ -53,9 +53,16 @@ def test_demo_writes_two_videos(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("moment", ["A gateway listens", "dashscope: task", "%"])
-def test_interrupt_leaves_no_files(tmp_path: Path, number: int, code: int, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "number", "code"),
+    [
+        ("A gateway listens", signal.SIGTERM, 143),
+        ("dashscope: task", signal.SIGINT, 130),
+        ("%", signal.SIGINT, 130),
+        ("%", signal.SIGTERM, 143),
+    ],
+)
+def test_interrupt_leaves_no_files(tmp_path: Path, moment: str, number: int, code: int) -> None:
     with subprocess.Popen(
         [*COMMAND, "--task-seconds", "60", "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -70,7 +77,8 @@ def test_interrupt_leaves_no_files(tmp_path: Path, number: int, code: int, momen
         interrupted = time.monotonic()
         out, err = process.communicate(timeout=20)
         assert process.returncode == code
-        assert time.monotonic() - interrupted < 3
+        # Far less than the demo would go on for; a busy machine takes some seconds to end its processes.
+        assert time.monotonic() - interrupted < 10
     assert out == ""
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

@@ -185,6 +185,9 @@ def test_every_proxy_that_fails_gets_the_same_answer(stand: Stand) -> None:
                 credential = f"{scheme}://{host}@0123456789abcdef"
                 answer = client.post("/token/points", headers=bearer(credential))
                 answers.add((answer.status_code, answer.text))
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
     ((_, text),) = answers
     assert stand.internal.requests == []
     assert "through the proxy in the credential" in text

@@ -1,6 +1,7 @@
 """Log lines of submits and their fields."""
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -113,3 +114,79 @@ def test_waiting_submit_logs_its_task(client: httpx.Client, session: str, caplog
         line = line_of(caplog, answer)
     assert answer.json()["status"] == "completed"
     assert answer.json()["task_id"] == line["upstream_id"]
+
+
+def test_upload_permission_logs_the_account_and_nothing_of_the_permission(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = managed.get("/api/v1/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v"})
+        line = line_of(caplog, answer)
+    assert (line["caller"], line["account"], line["model"]) == ("alice", "second", "wan2.6-i2v")
+    written = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("gateway"))
+    data = answer.json()["data"]
+    assert not [secret for secret in (SECRETS["second"], data["policy"], data["signature"]) if secret in written]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_native_submit_logs_task_and_caller(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture, model: str
+) -> None:
+    body = {"model": model, "input": {"prompt": "a secret cat"}, "parameters": {}}
+    path = "/api/v1/services/aigc/video-generation/video-synthesis"
+    with caplog.at_level(logging.DEBUG):
+        answer = managed.post(path, json=body, headers={"X-DashScope-Async": "enable"})
+        line = line_of(caplog, answer)
+    task = answer.json()["output"]["task_id"]
+    assert (line["caller"], line["account"], line["task"]) == ("alice", MODELS[model], task)
+    written = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("gateway"))
+    assert not [secret for secret in (*SECRETS.values(), "gw-alice", "a secret cat") if secret in written]
+
+
+def test_submit_and_poll_tell_how_long_they_waited_for_the_upstream(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "gateway"):
+        submitted = managed.post("/v1/videos/generations", json={"prompt": "x", "model": "jimeng-video-3.0-fast"})
+        polled = managed.get(f"/v1/videos/tasks/{submitted.json()['task_id']}")
+    for answer in (submitted, polled):
+        line = line_of(caplog, answer)
+        assert (line["client"], line["caller"], line["account"]) == ("127.0.0.1", "alice", "first")
+        assert 0 < line["upstream_ms"] <= line["ms"]
+        timing = re.fullmatch(r"total;dur=([\d.]+), upstream;dur=([\d.]+)", answer.headers["server-timing"])
+        assert timing
+        assert 0 < float(timing[2]) <= float(timing[1])
+
+
+def test_operator_is_the_caller_of_the_operators_paths(managed: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "gateway"):
+        answer = managed.get("/v1/accounts")
+    assert line_of(caplog, answer)["caller"] == "admin"
+
+
+def test_failed_fetch_of_an_input_carries_the_id_of_its_request(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"prompt": "x", "model": "jimeng-video-3.0-fast", "image_url": "https://127.0.0.1/x.png"}
+    with caplog.at_level(logging.INFO, "gateway"):
+        answer = managed.post("/v1/videos/generations", json=body)
+    (failed,) = (record for record in caplog.records if record.getMessage() == "media fetch failed")
+    assert vars(failed)["fields"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_no_line_has_a_request_id_that_holds_the_credential(
+    managed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"prompt": "x", "model": "jimeng-video-3.0-fast", "image_url": "https://127.0.0.1/x.png"}
+    key = managed.headers["authorization"].removeprefix("Bearer ")
+    with caplog.at_level(logging.DEBUG, "gateway"):
+        answer = managed.post("/v1/videos/generations", json=body, headers={"x-request-id": f"id-{key}"})
+    assert key not in answer.headers["x-request-id"]
+    assert key not in repr([vars(record).get("fields") for record in caplog.records])
+
+
+def test_pages_may_read_age_and_timing(managed: httpx.Client) -> None:
+    exposed = managed.get("/v1/models", headers={"origin": "https://page.example"}).headers
+    assert {"age", "server-timing"} <= {
+        name.strip() for name in exposed["access-control-expose-headers"].lower().split(",")
+    }

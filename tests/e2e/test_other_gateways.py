@@ -1,5 +1,5 @@
 """Requests as clients of other gateways and of the upstreams' own HTTP APIs send them, with no more than the base URL
-and the key changed. The README's "Coming from another gateway" promises them."""
+and the key changed. "Coming from another gateway" of gateway/README.md promises them."""
 
 import json
 from typing import Any

@@ -16,7 +16,10 @@ from tests.e2e.conftest import FastClock, bearer, follow, settings_for
 
 ORDINARY = {"Origin": "https://page.example"}
 """What a web page sends: its answers need more headers, which the short way does not know."""
-OF_THE_WAY = {"date", "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", "age"}
+OF_THE_WAY = {"date", "x-request-id", "server-timing", "vary", "age"} | {
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+}
 
 SUBMIT = "/v1/videos/generations"
 

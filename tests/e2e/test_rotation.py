@@ -142,7 +142,7 @@ class TestOneOfFive:
         assert answer.headers["x-should-retry"] == "true"
         assert 1 <= int(answer.headers["retry-after"]) <= 36
         assert error["message"].startswith(
-            "None of the 5 accounts can accept tasks right now: 2 at the limit of running tasks, "
+            "None of the 5 accounts can be used right now: 2 at the limit of running tasks, "
         )
         for part in ("1 without credits", "1 with an expired login", "1 under risk control"):
             assert part in error["message"]
@@ -205,7 +205,7 @@ def test_slot_freed_on_another_replica_is_detected(upstream: SandboxServer) -> N
 
 
 def test_poll_reaches_only_the_account_that_owns_the_task(upstream: SandboxServer, tmp_path: Path) -> None:
-    """200 tasks over 8 accounts, polled through two gateway processes, one of which starts anew in the middle."""
+    """96 tasks over 8 accounts, polled through two gateway processes, one of which starts anew in the middle."""
     credentials = [f"owner-{number}" for number in range(8)]
     environment = {
         "JIMENG_BASE_URL": upstream.jimeng_url,
@@ -230,9 +230,9 @@ def test_poll_reaches_only_the_account_that_owns_the_task(upstream: SandboxServe
             assert answer.status_code == 200, answer.text
             return str(answer.json()["task_id"])
 
-        ids = list(threads.map(start, range(200)))
+        ids = list(threads.map(start, range(96)))
         owners = Counter({one: upstream.sandbox.submits("jimeng", one) for one in credentials})
-        assert sum(owners.values()) == 200
+        assert sum(owners.values()) == 96
         assert max(owners.values()) - min(owners.values()) <= 5
 
         def poll(client: httpx.Client, id: str) -> str:
@@ -241,15 +241,15 @@ def test_poll_reaches_only_the_account_that_owns_the_task(upstream: SandboxServe
             return str(answer.json()["status"])
 
         # Each asks for what the other one submitted.
-        assert set(threads.map(poll, [two, one] * 100, ids)) <= {"pending", "processing", "completed"}
+        assert set(threads.map(poll, [two, one] * 48, ids)) <= {"pending", "processing", "completed"}
         two_process.end()
         _, two = serve(stack)
-        assert set(threads.map(poll, [two, one] * 100, ids)) == {"completed"}
-        assert set(threads.map(poll, [one, two] * 100, ids)) == {"completed"}
-        many = one.get("/v1/videos/tasks", params={"ids": ",".join(ids[:100])}).json()["data"]
+        assert set(threads.map(poll, [two, one] * 48, ids)) == {"completed"}
+        assert set(threads.map(poll, [one, two] * 48, ids)) == {"completed"}
+        many = one.get("/v1/videos/tasks", params={"ids": ",".join(ids)}).json()["data"]
         assert {task["status"] for task in many} == {"completed"}
     ledger = upstream.sandbox
-    assert ledger.polls() >= 700
+    assert ledger.polls() >= 384
     assert ledger.foreign_polls() == 0
 
 
@@ -473,7 +473,7 @@ def test_reload_adds_accounts_without_dropping_a_request(upstream: SandboxServer
             polls = [threads.submit(lambda: [client.get(f"/v1/videos/tasks/{ids[0]}").status_code for _ in range(60)])]
             (tmp_path / "gateway.toml").write_text("keys = 7", "utf-8")
             os.kill(process.process.pid, signal.SIGHUP)
-            process.find(r"(new configuration rejected, keeping the current one: keys)")
+            process.find(r"(new configuration rejected, keeping the current one: gateway.toml line 1: keys)")
             assert submit(client, "x").status_code == 200
             write("two", "one")
             os.kill(process.process.pid, signal.SIGHUP)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from providers.sandbox.server import SandboxServer
 from tests.archives import s3_endpoint
+from tests.clock import SandboxClock
 from tests.faults.relay import Loop
 from tests.faults.routes import ROWS
 from tests.faults.rows import Outcome, Row
@@ -44,7 +45,8 @@ class Runner:
         self._stack = ExitStack()
 
     def __enter__(self) -> "Runner":
-        self.upstream = self._stack.enter_context(SandboxServer(SANDBOX))
+        self.clock = SandboxClock()
+        self.upstream = self._stack.enter_context(SandboxServer(SANDBOX, self.clock))
         self.loop = self._stack.enter_context(Loop())
         return self
 
@@ -73,7 +75,7 @@ class Runner:
                 bucket_server = s3_endpoint()
                 archive = new_bucket(bucket_server)
             yield opened.enter_context(
-                Stand(row, self.upstream, self.loop, archive=archive, bucket_server=bucket_server)
+                Stand(row, self.upstream, self.clock, self.loop, archive=archive, bucket_server=bucket_server)
             )
 
 

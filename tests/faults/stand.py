@@ -20,6 +20,7 @@ from providers import registry
 from providers.sandbox.clips import BEST, PREVIEW, SHIPPED
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from tests.clock import SandboxClock
 from tests.e2e.conftest import PATIENT, FastClock, settings_for
 from tests.faults.relay import Breakage, Loop, Relay
 from tests.faults.rows import Row
@@ -39,6 +40,8 @@ _S3_VARIABLES = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "not-a-sec
 
 _numbers = itertools.count(1)
 _environment = threading.Lock()
+_buckets = threading.Lock()
+"""The S3 server sets itself up at the first request, and fails where two come at once."""
 
 
 class ShiftedClock(FastClock):
@@ -63,10 +66,18 @@ class Stand:
     """
 
     def __init__(
-        self, row: Row, upstream: SandboxServer, loop: Loop, *, archive: str = "", bucket_server: str = ""
+        self,
+        row: Row,
+        upstream: SandboxServer,
+        upstream_clock: SandboxClock,
+        loop: Loop,
+        *,
+        archive: str = "",
+        bucket_server: str = "",
     ) -> None:
         self.row = row
         self.upstream = upstream
+        self.upstream_clock = upstream_clock
         self.clock = ShiftedClock()
         self.credentials: list[str] = []
         self.relay = Relay(loop, bucket_server or upstream.url)
@@ -243,8 +254,8 @@ def shown(answer: httpx.Response) -> str:
         body = answer.json()
     except ValueError:
         return f"{answer.status_code} {answer.headers.get('content-type', '')}"
-    error = body.get("error") if isinstance(body, dict) else None
-    parts = [str(answer.status_code), str(error.get("code")) if isinstance(error, dict) else ""]
+    error = (body.get("error") or body) if isinstance(body, dict) else None
+    parts = [str(answer.status_code), str(error.get("code") or "") if isinstance(error, dict) else ""]
     parts += ["retry"] if answer.headers.get("x-should-retry") == "true" else []
     return " ".join(part for part in parts if part)
 
@@ -252,5 +263,6 @@ def shown(answer: httpx.Response) -> str:
 def new_bucket(server: str) -> str:
     """The URL of an archive in a new bucket."""
     name = f"b-{next(_numbers)}-{os.getpid()}-{time.time_ns()}"
-    httpx.put(f"{server}/{name}", trust_env=False).raise_for_status()
+    with _buckets:
+        httpx.put(f"{server}/{name}", trust_env=False).raise_for_status()
     return f"s3://{name}/pre"

@@ -1,7 +1,5 @@
 """Calls about a task that exists, under faults: polls, content, lists, cancels."""
 
-import time
-
 import httpx
 
 from tests.faults.catalog import Kind
@@ -18,7 +16,7 @@ def poll(stand: Stand) -> Outcome:
     id = stand.new_task({"model": TEXT_MODELS[stand.row.upstream], "prompt": prompt})
     if fault.directive:
         # Jimeng does not find a task at once, nor the fault in its prompt.
-        time.sleep(5 * SANDBOX.visible_after)
+        stand.upstream_clock.advance(5 * SANDBOX.visible_after)
     stand.break_it()
     answer = stand.poll(id)
     outcome = Outcome(_status(answer))

@@ -37,6 +37,12 @@ SHORT: dict[str, tuple[str, ...]] = {
     "cancel, accepted": ("502 HTML",),
     "token/check": ("500 HTML",),
     "token/receive, accepted": ("closed without an answer",),
+    "native submit, accepted": ("502 HTML", "closed without an answer", "#hang", "hangs"),
+    "native submit, not accepted": ("reset while sending",),
+    "native submit, refused": ("400 DataInspectionFailed",),
+    "native submit, no connection": ("connection refused",),
+    "native poll": ("502 HTML", "429 Throttling.RateQuota"),
+    "native upload permission": ("closed in the body",),
 }
 """Faults by route, for every upstream that has the row."""
 

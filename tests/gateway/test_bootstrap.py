@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 from yarl import URL
 
+from gateway.accounts.callers import GatewayKey
 from gateway.app import create_app
 from gateway.archive.store import SCHEMES
 from gateway.bootstrap import build_process_state, build_services, open_archive
 from gateway.core.clock import SystemClock
+from gateway.core.key_limit_settings import KeyLimits, KeyLimitSettings
 from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError
 from gateway.core.settings_loader import load_settings
 from providers.dashscope.settings import DashScopeSettings
@@ -67,11 +69,11 @@ def test_empty_archive_url_means_no_archive(value: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("line", "where"),
     [
-        ("copies = 0", "archive.copies"),
-        ("copies = 33", "archive.copies"),
-        ("keep_days = 0", "archive.keep_days"),
-        ('follow = "perhaps"', "archive.follow"),
-        ("folow = true", "archive.folow: unknown key"),
+        ("copies = 0", "gateway.toml line 2: archive.copies: must be at "),
+        ("copies = 33", "gateway.toml line 2: archive.copies: must be at "),
+        ("keep_days = 0", "gateway.toml line 2: archive.keep_days: must be greater than 0"),
+        ('follow = "perhaps"', "gateway.toml line 2: archive.follow: must be true or false"),
+        ("folow = true", "gateway.toml line 2: archive.folow: unknown key; did you mean follow?"),
     ],
 )
 def test_invalid_archive_table_is_refused(line: str, where: str, tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_valid_media_host_is_accepted(host: str) -> None:
 @pytest.mark.parametrize("field", ["networks", "denied_networks"])
 def test_invalid_media_network_is_refused(field: str, tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text(f'[media]\n{field} = ["10.0.0.0/8", "10.0.0.0/99"]\n')
-    assert settings_error().startswith(f"media.{field}.entry 2: ")
+    assert settings_error().startswith(f"gateway.toml line 2: media.{field}.entry 2: must be an IP network")
 
 
 def test_former_setting_names_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -241,3 +243,21 @@ def test_configured_upstream_urls_are_trusted_with_their_port() -> None:
         assert policies.of_link(URL(url)) is None
     for url in ("https://10.0.0.5/v.mp4", "http://10.0.0.5:8080/v.mp4", "http://sandbox/v.mp4", "http://[::1]/x"):
         assert policies.of_link(URL(url)) is policies.links
+
+
+def test_limits_that_miss_their_key_or_count_in_each_worker_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    keys = (SecretStr("alice:gw-1"), SecretStr("gw-2"))
+    unnamed = GatewayKey("gw-2").label
+    limits = KeyLimitSettings(
+        submits_per_day=5, keys={"alice": KeyLimits(), unnamed: KeyLimits(), "alcie": KeyLimits()}
+    )
+    settings = Settings.model_construct(keys=keys, key_limits=limits, workers=3)
+    process = build_process_state(settings, TestClock())
+    build_services(settings, process)
+    assert "[key_limits.keys] names keys that are not configured: alcie" in caplog.messages
+    (workers,) = [message for message in caplog.messages if "limits of keys" in message]
+    assert "up to 3 times" in workers
+    caplog.clear()
+    one = Settings.model_construct(keys=keys, key_limits=KeyLimitSettings(submits_per_day=5), workers=1)
+    build_services(one, process)
+    assert not [message for message in caplog.messages if "limits" in message]

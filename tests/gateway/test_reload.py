@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from starlette.datastructures import State
 
 from gateway.accounts.health import AccountState
@@ -195,3 +196,69 @@ def test_running_gateway_reloads_a_changed_file(url: str) -> None:
         while client.get("/v1/models").status_code == 401 and time.monotonic() < give_up:
             time.sleep(0.02)
         assert client.get("/v1/models").status_code == 200
+
+
+def fields_of_reload(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
+    """The fields of the latest line about a reload."""
+    lines = [record for record in caplog.records if record.getMessage() == "configuration reloaded"]
+    return dict(vars(lines[-1])["fields"])
+
+
+async def test_reload_tells_what_has_changed_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    with caplog.at_level(logging.INFO, "gateway"):
+        write(
+            ("b", "repaired"),
+            ("c", "three"),
+            more="language = 'en'\n[timeouts]\nread = 9\n[providers.jimeng]\nquery_batch = 3\n",
+        )
+        await env.reloader.reload()
+    assert fields_of_reload(caplog) == {
+        "accounts": 2,
+        "added": "c",
+        "removed": "a",
+        "changed": "b",
+        "settings": "language,providers.jimeng.query_batch,timeouts.read",
+    }
+    assert "repaired" not in caplog.text
+
+
+@pytest.mark.parametrize("more", ["weight = 3\n", 'proxy = "http://127.0.0.1:9"\n', "max_running = 1\n"])
+async def test_account_with_other_settings_has_changed(more: str, caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    write(("a", "one"), ("b", "two"))
+    env.file.write_text(env.file.read_text() + more)
+    with caplog.at_level(logging.INFO, "gateway"):
+        await env.reloader.reload()
+    assert fields_of_reload(caplog)["changed"] == "b"
+
+
+async def test_reload_without_a_change_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    with caplog.at_level(logging.INFO, "gateway"):
+        await env.reloader.reload()
+    assert set(fields_of_reload(caplog).values()) == {2, "-"}
+
+
+async def test_setting_for_the_start_is_compared_with_the_running_one(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    warnings = []
+    with caplog.at_level(logging.INFO, "gateway"):
+        for more in ("port = 5200\n", "port = 5200\nlanguage = 'en'\n", "port = 5100\n"):
+            caplog.clear()
+            write(("a", "one"), more=more)
+            await env.reloader.reload()
+            warnings.append("take effect after a restart: port" in caplog.text)
+    assert warnings == [True, True, False]
+
+
+async def test_rejected_file_is_described_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    write(("a", "one"), more="port = 'x'\n")
+    with caplog.at_level(logging.INFO, "gateway"):
+        await env.reloader.reload()
+    assert "keeping the current one: gateway.toml line 1: port: must be a whole number" in caplog.text
+    assert REGISTRY.get_sample_value("gateway_config_last_reload_successful") == 0
+    write(("a", "one"))
+    await env.reloader.reload()
+    assert REGISTRY.get_sample_value("gateway_config_last_reload_successful") == 1

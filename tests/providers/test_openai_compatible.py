@@ -118,6 +118,18 @@ async def test_silence_ends_after_the_timeout_for_answers(first: bytes) -> None:
     assert "0.15 s" in caught.value.detail
 
 
+@pytest.mark.parametrize("status", [b"502 X", b"204 X", b"304 X", b"200 X"])
+async def test_each_empty_body_of_a_process_ends(status: bytes) -> None:
+    async def empty(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+    async with upstream(empty) as url, HttpClient() as http:
+        for _ in range(3):
+            with pytest.raises(ProviderError) as caught:
+                await api(http).post(url, b"{}", ACCOUNT)
+            assert caught.value.kind is ErrorKind.UPSTREAM_ERROR
+
+
 @pytest.mark.parametrize("close", [True, False])
 async def test_no_response_or_no_connection_is_told_apart(close: bool) -> None:
     async def hang_up(head: bytes, writer: asyncio.StreamWriter) -> None:

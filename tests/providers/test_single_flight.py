@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from providers.single_flight import SingleFlight, all_of
+from providers.single_flight import SingleFlight
 
 
 class Maker:
@@ -98,24 +98,3 @@ async def test_next_caller_computes_when_the_first_is_cancelled(shared: SingleFl
     await asyncio.sleep(0)
     make.go.set()
     assert await second == 2
-
-
-async def test_all_of_keeps_the_order_and_raises_the_first_failure_when_the_others_have_ended() -> None:
-    ended = []
-
-    async def gives(value: int, pause: int) -> int:
-        try:
-            for _ in range(pause):
-                await asyncio.sleep(0)
-            if value < 0:
-                raise ValueError(value)
-            return value
-        finally:
-            ended.append(value)
-
-    assert await all_of([gives(1, 3), gives(2, 1)]) == [1, 2]
-    ended.clear()
-    with pytest.raises(ValueError, match="-1"):
-        await all_of([gives(5, 1000), gives(-1, 1), gives(-2, 1000)])
-    assert sorted(ended) == [-2, -1, 5]
-    assert await all_of([]) == []

@@ -27,7 +27,8 @@ _ERROR_DESCRIPTIONS = {
     409: "The task can no longer be cancelled, or the Idempotency-Key was used with another body.",
     413: "The body is too large.",
     416: "The range lies outside of the file.",
-    429: "Out of credits, or rate limited: `x-should-retry` and `Retry-After` say whether and when to retry.",
+    429: "Out of credits, or a limit of the key or of the upstream is reached: `x-should-retry` and `Retry-After` say "
+    "whether and when to retry.",
     501: "The model or the upstream does not support the operation.",
     500: "The upstream or the gateway failed; a submit may have been charged: the message says so.",
     502: "The upstream is unreachable or its response is invalid; nothing was created.",
@@ -119,7 +120,9 @@ def _describe(operation: Operation, group: OperationGroup) -> dict[str, Any]:
                 target: {"operationId": target, "parameters": {"id": f"$response.body#{pointer}"}}
                 for target, pointer in operation.links.items()
             }
-    for status in operation.error_statuses:
+    # The rate limit of a gateway key applies to every call.
+    limited = {429} if operation.authorized else set()
+    for status in sorted({*operation.error_statuses, *limited}):
         responses[str(status)] = {
             "description": _ERROR_DESCRIPTIONS[status],
             "content": _content(reference(operation.error), None),

@@ -20,6 +20,18 @@ _LINK = "https://example.com/video.mp4"
 _PROMPT = "a cat on a skateboard"
 _REQUEST_ID = "req_4f1c2a9b7d3e"
 
+_USAGE = {
+    "object": "usage",
+    "key": "alice",
+    "day": "2025-12-01",
+    "time_zone": "Asia/Shanghai",
+    "resets_at": 1764604800,
+    "submits": {"used": 12, "limit": 100, "remaining": 88},
+    "video_seconds": {"used": 60},
+    "running_tasks": {"used": 2, "limit": 5, "remaining": 3},
+    "requests": {"per_second": 10.0, "limit": 20, "remaining": 19},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -50,6 +62,7 @@ def _examples(providers: str) -> Mapping[str, Example]:
         **_openai_videos(_first(videos.text), _first(videos.edit), _first(videos.extend), provider),
         **_language(chat, embedding),
         **_credentials_and_accounts(provider),
+        "getUsage": Example(response=_USAGE),
         **native,
     }
 
@@ -151,6 +164,8 @@ def _credentials_and_accounts(provider: str) -> dict[str, Example]:
         "closed_models": {},
         "running": 1,
         "submitted": 12,
+        "running_calls": 2,
+        "calls": 340,
         "failed": 0,
         "last_error": None,
         "credits": {**credits, "seen_at": CREATED},
@@ -171,6 +186,7 @@ def _credentials_and_accounts(provider: str) -> dict[str, Example]:
             {"url": "https://example.com/webhook"},
             {"delivered": True, "status": 204, "duration_ms": 38, "headers": {"webhook-id": "evt_5c1d"}, "body": "{}"},
         ),
+        "getReadiness": Example(response={"status": "ready", "version": "0.1.0"}),
         "getHealth": Example(response={"status": "ok", "version": "0.1.0"}),
     }
 

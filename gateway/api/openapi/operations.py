@@ -3,11 +3,11 @@
 from gateway.api.native_apis import NativeApi, native_apis
 from gateway.api.openapi.language_operations import CHAT, MODELS
 from gateway.api.openapi.operation import TASK_ID, Operation, OperationGroup, header, query
-from gateway.api.openapi.operator_operations import OPERATOR, SERVICE, TOKENS
+from gateway.api.openapi.operator_operations import OPERATOR, SERVICE, TOKENS, USAGE
 from gateway.api.openapi.video_operations import GENERATIONS, OPENAI_VIDEOS
 from providers.contract.native import NativeOperation
 
-_GROUPS = (GENERATIONS, OPENAI_VIDEOS, CHAT, MODELS, TOKENS, OPERATOR, SERVICE)
+_GROUPS = (GENERATIONS, OPENAI_VIDEOS, CHAT, MODELS, USAGE, TOKENS, OPERATOR, SERVICE)
 
 
 def all_groups() -> list[OperationGroup]:

@@ -8,7 +8,7 @@ from gateway.api.openapi.operation import (
     Operation,
     OperationGroup,
 )
-from gateway.api.schemas import requests, responses
+from gateway.api.schemas import requests, responses, usage
 
 TOKENS = OperationGroup(
     "Credentials",
@@ -42,6 +42,22 @@ TOKENS = OperationGroup(
             {200: ListOf(responses.TokenReceived)},
             parameters=(LANGUAGE,),
             error_statuses=(401,),
+        ),
+    ),
+)
+
+USAGE = OperationGroup(
+    "Usage",
+    "What gateway keys use, and their limits.",
+    (
+        Operation(
+            "get",
+            "/v1/usage",
+            "getUsage",
+            "What the gateway key uses, its limits and what is left; with the admin key, of all keys",
+            {200: (usage.KeyUsageObject, usage.KeyUsageList)},
+            parameters=(LANGUAGE,),
+            error_statuses=(401, 404),
         ),
     ),
 )
@@ -122,6 +138,14 @@ SERVICE = OperationGroup(
     "Health, metrics and this document.",
     (
         Operation("get", "/healthz", "getHealth", "Liveness check", {200: responses.Health}, authorized=False),
+        Operation(
+            "get",
+            "/readyz",
+            "getReadiness",
+            "Readiness check: 503 once the gateway has begun to stop",
+            {200: responses.Readiness, 503: responses.Readiness},
+            authorized=False,
+        ),
         Operation(
             "get", "/ping", "ping", "Liveness check: responds with `pong`", {200: "text/plain"}, authorized=False
         ),

@@ -42,6 +42,8 @@ def render_account(
         },
         "running": record.busy,
         "submitted": record.submitted,
+        "running_calls": record.running_calls,
+        "calls": record.calls,
         "failed": record.failed,
         "last_error": None,
         "credits": None,

@@ -18,6 +18,7 @@ from gateway.api.context import (
     poll_headers,
     services,
 )
+from gateway.api.paths import link_to
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.submit_endpoint import (
@@ -72,7 +73,8 @@ def _accepted(request: Request, outcome: SubmitOutcome, status: int = 200) -> Re
         "model": submitted.model,
         "provider": submitted.provider,
     }
-    headers = {"location": f"/v1/videos/tasks/{submitted.id}"} | warning_headers(outcome.warnings)
+    location = link_to(request.scope, f"/v1/videos/tasks/{submitted.id}")
+    headers = {"location": location} | warning_headers(outcome.warnings)
     return json_response(fields | _extras(request, outcome), status, headers)
 
 

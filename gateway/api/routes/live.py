@@ -1,7 +1,7 @@
 """Live events: the event stream of one task on both surfaces, and the WebSocket of many."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from gateway.accounts.callers import Caller
-from gateway.api.context import language_of, request_id
+from gateway.api.context import identify, language_of, request_id
 from gateway.api.error_responses import log_failure
 from gateway.api.poll_endpoint import Renderer
 from gateway.api.renderers.task import render_task
@@ -66,17 +66,12 @@ async def socket(websocket: WebSocket) -> None:
     caller = _caller_of(websocket) if _authorization(websocket) else None
     language = language_of(websocket)
 
-    def identify(authorization: str) -> Caller:
-        found = services.callers.identify(authorization)
-        websocket.scope["gateway.caller"] = found.name
-        return found
-
     session = SocketSession(
         websocket,
         services.watches,
         services.streams,
         services.background,
-        identify,
+        partial(identify, websocket.scope),
         _json(render_task, language, "video.status_update"),
         _timeout_json(render_task, language, "video.timeout"),
         lambda error: error.body(language, request_id(websocket)),
@@ -107,9 +102,7 @@ def _authorization(connection: HTTPConnection) -> str:
 
 
 def _caller_of(connection: HTTPConnection) -> Caller:
-    found = services_of(connection.scope).callers.identify(_authorization(connection))
-    connection.scope["gateway.caller"] = found.name
-    return found
+    return identify(connection.scope, _authorization(connection))
 
 
 def _last_id(request: Request) -> int:

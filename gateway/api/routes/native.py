@@ -23,6 +23,9 @@ from providers.contract.errors import ProviderError
 from providers.contract.native import NativeCall, NativeOperation
 from providers.offload import offload
 
+_SHOWN_NAME = 64
+"""Characters of a model's name in the log."""
+
 MAX_LISTED = 1000
 """Tasks that a list looks at: its pages and its total are of these."""
 
@@ -109,6 +112,7 @@ class _Surface:
             raise gateway_error("uploads_not_for_model", param="model", model=model, title=self._api.title)
         session = self._entrance.client_session(request.headers)
         account, granted = await current.tasks.upload_grant(caller, self._api.provider, model, session)
+        add_log_fields(request, {"model": model[:_SHOWN_NAME], "provider": account.provider, "account": account.label})
         tag = public_tag(account) if _may_use_another(caller, self._api.provider) else ""
         return self._answer(request, self._entrance.grant(granted, tag), {"cache-control": "no-store"})
 

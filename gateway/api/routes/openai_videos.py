@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from gateway.api.context import add_log_fields, caller_of, json_response, language_of, services
 from gateway.api.file_responses import archived_content, range_not_satisfiable, stream_content
+from gateway.api.paths import link_to
 from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.video import render_video, video_object
 from gateway.api.submit_endpoint import (
@@ -146,7 +147,8 @@ def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None 
         video["remixed_from_video_id"] = remixed_from
     video |= revised_field(outcome) | {"provider": submitted.provider} | secret_field(outcome)
     fields = video | warning_fields(outcome.warnings, language_of(request))
-    return json_response(fields, headers={"location": f"/v1/videos/{id}"} | warning_headers(outcome.warnings))
+    location = link_to(request.scope, f"/v1/videos/{id}")
+    return json_response(fields, headers={"location": location} | warning_headers(outcome.warnings))
 
 
 def _link(result: Result | None, variant: str) -> str | None:

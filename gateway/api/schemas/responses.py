@@ -254,7 +254,9 @@ class AccountObject(_ResponseModel):
     closed_models: dict[str, int] = Field(description="Models that it cannot use, each until a time in unix seconds.")
     running: int = Field(description="Unfinished tasks that this process knows.")
     submitted: int = Field(description="Submits accepted since this process started.")
-    failed: int = Field(description="Submits that failed because of the account since this process started.")
+    running_calls: int = Field(description="Calls of chat and embeddings whose answers have not ended.")
+    calls: int = Field(description="Calls of chat and embeddings answered since this process started.")
+    failed: int = Field(description="Submits and calls that failed because of the account since this process started.")
     last_error: AccountError | None
     credits: SeenCredits | None
 
@@ -371,6 +373,11 @@ class ErrorDetail(_ResponseModel):
 
 class ErrorBody(_ResponseModel):
     error: ErrorDetail
+
+
+class Readiness(_ResponseModel):
+    status: Literal["ready", "stopping"]
+    version: str
 
 
 class Health(_ResponseModel):

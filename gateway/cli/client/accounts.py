@@ -14,7 +14,7 @@ from gateway.cli.output import print_message, print_result, print_table
 
 _COLUMNS = (
     *("name", "provider", "region", "state", "paused until"),
-    *("running", "submitted", "failed", "credits", "last error"),
+    *("running", "submitted", "calls", "failed", "credits", "last error"),
 )
 _NOT_SUPPORTED = "not_supported"
 """The error code for an operation that the upstream does not support."""
@@ -165,6 +165,7 @@ def _row(account: Mapping[str, Any], now: float) -> tuple[str, ...]:
         format_time(until, now) if until is not None and until > now else "",
         str(account["running"]) if most is None else f"{account['running']}/{most}",
         str(account["submitted"]),
+        str(account["calls"]),
         str(account["failed"]),
         _credits(account),
         _one_line(f"{format_time(last_error['at'], now)} {last_error['message']}") if last_error else "",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import httpx
 
@@ -289,6 +289,6 @@ def _task_view(task: Mapping[str, Any], base: str) -> TaskView:
         progress=int(task.get("progress") or 0),
         message=str(task.get("error") or task.get("message") or ""),
         # An archived video is served by the gateway, which does not know its own URL.
-        url=base + url if url.startswith("/") else url,
+        url=urljoin(base, url) if url else "",
         body=task,
     )

@@ -24,7 +24,7 @@ class BackgroundServer:
         """`port` 0 takes a free one."""
         self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
+        config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False, proxy_headers=False)
         # Declared as int, but used as a float.
         config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         self._server = uvicorn.Server(config)

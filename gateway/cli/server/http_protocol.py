@@ -316,8 +316,10 @@ def _is_disconnected(cycle: "ref[RequestResponseCycle]") -> bool:
 
 
 def _response(code: str, language: Language) -> bytes:
+    """An error response. The path may not be known yet: it has the form of every API, with `error` or without."""
     error = GatewayError(code)
-    body = orjson.dumps(error.body(language, ""))
+    flat = {"code": code, "message": error.message(language), "request_id": ""}
+    body = orjson.dumps(error.body(language, "") | flat)
     headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | error.headers()).items())
     return STATUS_LINE[error.spec.status] + lines.encode() + b"\r\n" + body

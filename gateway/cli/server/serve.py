@@ -25,9 +25,6 @@ from gateway.core.settings_loader import load_settings
 from providers import registry
 from providers.registry import credential_hints
 
-GRACE_SECONDS = 25
-"""Grace period of running requests after SIGTERM, less than the 30 s after which orchestrators kill."""
-
 _KEEP_ALIVE_SECONDS = 75
 """Longer than clients wait between polls, and than proxies keep idle connections."""
 
@@ -38,8 +35,9 @@ _UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    # The application does that: see `ForwardedHeaders`.
+    "proxy_headers": False,
     "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
-    "timeout_graceful_shutdown": GRACE_SECONDS,
     "ws_max_size": _MAX_SOCKET_MESSAGE,
     # Messages are short, and a compressor takes more memory than the rest of a connection.
     "ws_per_message_deflate": False,
@@ -83,11 +81,14 @@ def serve(options: ServeOptions) -> None:
             _set_environment(PROMETHEUS_MULTIPROC_DIR=folder)
 
         from gateway.app import create_app
+        from gateway.cli.server.announcement import announce
 
         with configuration_errors():
             # With workers it is built here only to report a configuration error once.
             app = create_app(settings, reload=True)
-        _announce(settings, listener, options.sandbox)
+        announce(settings, app.state.services.pool.managed, listener)
+        if options.sandbox:
+            _announce_sandbox(settings, url_of(listener))
         return_large_blocks()
         freeze_garbage_collector()
         if settings.workers == 1:
@@ -175,11 +176,7 @@ def _share_secret(settings: Settings) -> Settings:
     return read_settings()
 
 
-def _announce(settings: Settings, listener: socket.socket, sandbox: bool) -> None:
-    url = url_of(listener)
-    logs.GATEWAY.info(f"listening on {url}, documentation at {url}/docs")
-    if not sandbox:
-        return
+def _announce_sandbox(settings: Settings, url: str) -> None:
     own = bool(settings.keys) and not settings.pass_through
     any_credential = f"any credential of the right form is accepted: {credential_hints().en}"
     logs.GATEWAY.info(
@@ -209,21 +206,21 @@ def _limited(settings: Settings) -> type[asyncio.Protocol]:
 def _serve_in_process(settings: Settings, app: ASGIApp, listener: socket.socket) -> None:
     import uvicorn
 
-    class Server(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            if self.server_state.tasks:
-                logs.GATEWAY.info(f"stopping: running requests have {GRACE_SECONDS} s to end; Ctrl-C aborts them")
-            await super().shutdown(sockets)
+    from gateway.cli.server.graceful_stop import GracefulServer
 
-    Server(uvicorn.Config(app, http=_limited(settings), **_UVICORN)).run(sockets=[listener])
+    GracefulServer(uvicorn.Config(app, http=_limited(settings), **_UVICORN)).run(sockets=[listener])
 
 
 def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
     from prometheus_client.multiprocess import mark_process_dead
     from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
+    from uvicorn.supervisors import Multiprocess, multiprocess
 
+    from gateway.cli.server.graceful_stop import WorkerProcess
+
+    # uvicorn has no other way to name the class of a worker's server.
+    multiprocess.Process = WorkerProcess  # type: ignore[misc]
     worker_app = WorkerApp(settings)
 
     class Supervisor(Multiprocess):
@@ -245,5 +242,6 @@ def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(worker_app, factory=True, http=_limited(settings), workers=settings.workers, **_UVICORN)
     supervisor = Supervisor(config, sockets=[listener])
     supervisor.run()
+    logs.GATEWAY.info("stopped", extra={"fields": {"workers": len(supervisor.processes)}})
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise CommandError("a worker process could not start: see the log lines above")

@@ -17,18 +17,17 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.native import NativeAnswer, NativeError, NativeTask
 from providers.contract.requests import RawSubmit, VideoRequest
 from providers.dashscope.models import PROVIDER
-from providers.dashscope.native import answers
+from providers.dashscope.native import answers, errors
 from providers.dashscope.native.operations import OPERATIONS, PREFIX, DashScopeError
-from providers.dashscope.payload import RESOLVE_HEADER
+from providers.dashscope.payload import CLIENT_HEADERS
 from providers.sizes import parse_size
 
 NO_ASYNC = "current user api does not support synchronous calls."
 
 _ASYNC_HEADER = "x-dashscope-async"
-_WORKSPACE_HEADER = "X-DashScope-WorkSpace"
-_PASSED_HEADERS = (RESOLVE_HEADER, "X-DashScope-DataInspection")
 _SESSION_HEADER = "x-dashscope-sdk-session-id"
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}")
+_LONGEST_NAME = 200
+"""Characters of a model's name: limits and pauses of a model are kept by it."""
 _SDK_INPUTS = frozenset({"extend_prompt", "function"})
 """What the SDK adds to every `input`."""
 
@@ -57,18 +56,19 @@ class DashScopeEntrance:
         self, path: str, headers: Mapping[str, str], body: bytes, fields: Mapping[str, Any], *, managed: bool
     ) -> VideoRequest:
         """The fields besides `raw` are for the log, the archive and the public id: what cannot be read is left out,
-        the service checks it. The workspace of a client belongs to its own key."""
+        the service checks it."""
         if headers.get(_ASYNC_HEADER, "").lower() != "enable":
             raise ProviderError(ErrorKind.NOT_ENTITLED, code="AccessDenied", detail=NO_ASYNC)
         model = fields.get("model")
         if not isinstance(model, str) or not model.strip():
-            raise answers.invalid_parameter("Field required: model")
+            raise errors.invalid_parameter("Field required: model")
+        if len(model) > _LONGEST_NAME:
+            raise errors.invalid_parameter("Model not exist.")
         inputs, parameters = _object(fields.get("input")), _object(fields.get("parameters"))
-        tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))} if b"oss:" in body else ()
+        tags = {found[1] for link in _links(inputs) if (found := _UPLOADED.fullmatch(link))}
         if len(tags) > 1:
             raise ProviderError(ErrorKind.INVALID_REQUEST, code="InvalidParameter", message=_MIXED)
-        names = _PASSED_HEADERS if managed else (*_PASSED_HEADERS, _WORKSPACE_HEADER)
-        passed = {name: value for name in names if _PRINTABLE.fullmatch(value := headers.get(name, ""))}
+        passed = CLIENT_HEADERS.of(headers, managed=managed)
         prompt, duration = inputs.get("prompt"), parameters.get("duration")
         resolution, pixels = parameters.get("resolution"), parse_size(_text(parameters.get("size")))
         return VideoRequest(
@@ -89,7 +89,7 @@ class DashScopeEntrance:
     def read_uploads(self, query: Mapping[str, str]) -> str:
         model = query.get("model", "").strip()
         if query.get("action") != "getPolicy" or not model:
-            raise answers.invalid_parameter("action must be getPolicy, and model is required")
+            raise errors.invalid_parameter("action must be getPolicy, and model is required")
         return model
 
     def client_session(self, headers: Mapping[str, str]) -> str:
@@ -117,7 +117,7 @@ class DashScopeEntrance:
         return {"data": data}
 
     def error(self, error: NativeError) -> NativeAnswer:
-        return answers.error_answer(error)
+        return errors.error_answer(error)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -129,10 +129,14 @@ def _text(value: Any) -> str:
 
 
 def _links(value: Any) -> Iterator[str]:
-    """The addresses of uploaded files in a body."""
-    if isinstance(value, str):
-        if value.startswith("oss://"):
-            yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _links(item)
+    """The addresses of uploaded files in a body, however deep."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            if one.startswith("oss://"):
+                yield one
+        elif isinstance(one, dict):
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
+from providers.concurrent_calls import all_of
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.jimeng.history import SiteCall
@@ -23,7 +24,6 @@ from providers.jimeng.uploads.answers import StaleTokenError, UploadAddress, Upl
 from providers.jimeng.uploads.safety import AUDIT_PATH, CHECK_PATH, audit_body, check_body, check_query
 from providers.jimeng.uploads.sigv4 import EMPTY_SHA256, sign
 from providers.media_files import MediaFile, MediaKind
-from providers.single_flight import all_of
 from providers.transport.client import HttpClient
 
 TOKEN_PATH = "/mweb/v1/get_upload_token"  # noqa: S105 - a path

@@ -23,7 +23,7 @@ _ACCOUNTS = {
     "banned": ("access_denied", "Access denied."),
     "shark": ("limit_requests", "You exceeded your current requests list."),
     "limited": ("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."),
-    "exhausted": ("insufficient_quota", "You exceeded your current quota, please check your plan and billing details."),
+    "exhausted": ("insufficient_quota", "token-plan 1-week quota has been exhausted"),
 }
 """By the word in the key: code and message of every call."""
 

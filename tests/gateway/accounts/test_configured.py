@@ -85,17 +85,20 @@ def test_lists_of_the_environment_come_before_the_file(monkeypatch: pytest.Monke
         ('name = "a"\ncredential = "x"\nproxy = "ftp://secret@h"', "proxy must be a URL such as"),
         ('name = "a"\ncredential = "x"\ncookie = "sessionid=\u4e2d"', "cookie must be a Cookie header"),
         ('name = "a"\ncredential = "sk-x"\ncookie = "a=b"', "dashscope accounts have no cookie"),
-        ('name = ".."\ncredential = "x"', "accounts.entry 1.name"),
+        ('name = ".."\ncredential = "x"', "name: has characters"),
         (
             'name = "a"\ncredential = "us-secret"\nregion = "hk"',
             "region differs from the one in",
         ),
         ('name = "a"\ncredential = "http://secret@h:1@s"\nproxy = "http://h:2"', "proxy differs from the one in"),
-        ('name = "a b"\ncredential = "x"', "accounts.entry 1.name"),
-        ('name = "a"\ncredential = ""', "accounts.entry 1.credential"),
-        ('name = "a"\ncredential = "x"\nweight = -1', "accounts.entry 1.weight"),
-        ('name = "a"\ncredential = "x"\nwieght = 1', "accounts.entry 1.wieght: unknown key"),
-        ('name = "a"', "accounts.entry 1.credential"),
+        ('name = "a b"\ncredential = "x"', "name: has characters"),
+        ('name = "a"\ncredential = ""', '[[accounts]] "a": credential: must not be empty'),
+        ('name = "a"\ncredential = "x"\nweight = -1', 'line 4: [[accounts]] "a": weight: must be at least 0'),
+        (
+            'name = "a"\ncredential = "x"\nwieght = 1',
+            'line 4: [[accounts]] "a": wieght: unknown key; did you mean',
+        ),
+        ('name = "a"', 'line 1: [[accounts]] "a": credential: is missing'),
         ('name = "a"\ncredential = "x"\n[rotation]\npolicy = "best"', "rotation.policy"),
         ('name = "a"\ncredential = "x"\n[rotation]\nmax_attempts = 0', "rotation.max_attempts"),
     ],
@@ -106,14 +109,14 @@ def test_invalid_account_stops_the_start(lines: str, message: str) -> None:
 
 def test_duplicate_account_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = '[[accounts]]\nname = "a"\ncredential = "secret"\n'
-    assert "entry 2 (a) has the same" in settings_error(twice * 2)
-    assert "entry 2 (b) has the same credential as accounts: entry 1 (a)" in settings_error(
+    assert '[[accounts]] "a" is there twice' in settings_error(twice * 2)
+    assert '[[accounts]] "b" has the same credential as [[accounts]] "a"' in settings_error(
         twice + '[[accounts]]\nname = "b"\ncredential = "secret"\n'
     )
     key = '[[accounts]]\nname = "a"\ncredential = "sk-secret"\n'
     assert "same credential" in settings_error(key + key.replace('"a"', '"b"') + 'region = "cn-beijing"\n')
     monkeypatch.setenv("JIMENG_TOKENS", "secret")
-    assert "entry 1 (a) has the same credential as JIMENG_TOKENS: entry 1" in settings_error(twice)
+    assert '[[accounts]] "a" has the same credential as JIMENG_TOKENS: entry 1' in settings_error(twice)
 
 
 def test_same_session_at_two_sites_is_two_accounts() -> None:

@@ -269,3 +269,40 @@ async def test_stored_error_keeps_no_request_in_memory() -> None:
     await env.submit(fail())
     gc.collect()
     assert not [found for found in gc.get_objects() if isinstance(found, Large)]
+
+
+def ends_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    """The fields of each line about the end of a pause."""
+    return [vars(one)["fields"] for one in caplog.records if one.getMessage() == "account pause ended"]
+
+
+async def test_end_of_a_pause_by_time_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    env = PoolFixture(A)
+    with caplog.at_level(logging.INFO, "gateway"):
+        await env.submit(provider_error(ErrorKind.RATE_LIMITED))
+        env.clock.move(29)
+        assert ends_of(caplog) == []
+        env.clock.move(2)
+        await env.submit()
+        assert ends_of(caplog) == [{"account": "a", "provider": "scripted", "reason": "rate_limited", "seconds": 30}]
+
+
+async def test_end_of_a_pause_by_a_top_up_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    env = PoolFixture(A)
+    with caplog.at_level(logging.INFO, "gateway"):
+        await env.submit(provider_error(ErrorKind.NO_CREDITS))
+        env.clock.move(60)
+        env.pool.record_top_up(A)
+        env.clock.move(86_400)
+        assert [(end["reason"], end["seconds"]) for end in ends_of(caplog)] == [("no_credits", 60)]
+
+
+async def test_pause_that_another_one_outlasts_is_not_over(caplog: pytest.LogCaptureFixture) -> None:
+    env = PoolFixture(A)
+    with caplog.at_level(logging.INFO, "gateway"):
+        env.pool.record_failure(A, provider_error(ErrorKind.RATE_LIMITED), "", sent_at=0)
+        env.pool.record_failure(A, provider_error(ErrorKind.RESTRICTED), "", sent_at=0)
+        env.clock.move(60)
+        assert ends_of(caplog) == []
+        env.pool.resume(A)
+        assert len(ends_of(caplog)) == 1

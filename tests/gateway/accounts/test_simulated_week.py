@@ -108,9 +108,8 @@ class Week:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("seed", range(2))
-async def test_submits_follow_the_weights_over_a_week(policy: PolicyName, seed: int) -> None:
-    week = Week(policy, random.Random(seed))
+async def test_submits_follow_the_weights_over_a_week(policy: PolicyName) -> None:
+    week = Week(policy, random.Random(1))
     await week.run()
     assert sum(week.taken.values()) > 5000
     if policy in ("round_robin", "random"):

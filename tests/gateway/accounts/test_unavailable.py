@@ -67,7 +67,7 @@ def test_gateway_key_is_not_blamed_for_a_rejected_credential_of_its_account() ->
 def test_message_counts_accounts_without_names() -> None:
     error = unavailable_error([NO_CREDITS, NO_CREDITS, EXPIRED, RATE_LIMITED, RESTRICTED], managed=True, now=NOW)
     assert error.message("en") == (
-        "None of the 5 accounts can accept tasks right now: 2 without credits, 1 with an expired login, "
+        "None of the 5 accounts can be used right now: 2 without credits, 1 with an expired login, "
         "1 rate limited, 1 under risk control. Try again in about 30 s"
     )
     assert "5 个账号" in error.message("zh")

@@ -92,3 +92,21 @@ async def test_error_of_the_framework_has_the_same_form(status: int, code: str) 
     response = await handle_http_exception(request_of("PATCH"), HTTPException(status, headers={"Allow": "POST"}))
     assert (response.status_code, error_of(response.body)["code"]) == (status, code)
     assert response.headers["allow"] == "POST"
+
+
+async def test_request_that_has_the_same_error_goes_on() -> None:
+    """Requests that share a call, such as repeats of one submit, share its error too."""
+    shared, answered = GatewayError("submission_unconfirmed"), asyncio.Event()
+
+    async def other() -> str:
+        try:
+            raise shared
+        except GatewayError:
+            await answered.wait()
+            return "handled"
+
+    waiting = asyncio.ensure_future(other())
+    await asyncio.sleep(0)
+    error_response(request_of(), shared)
+    answered.set()
+    assert await asyncio.wait_for(waiting, 1) == "handled"

@@ -37,7 +37,7 @@ def test_error_names_the_request_in_the_body() -> None:
     assert answer.body[api.entrance.request_id_field] == "req_1"
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 400)])
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("HEAD", 200), ("POST", 400)])
 def test_only_a_poll_of_an_unknown_task_is_no_error(method: str, status: int) -> None:
     api = next(native_apis())
     answer = api.error(GatewayError("task_not_found"), method, "/api/v1/tasks/x", "en", "req_1")

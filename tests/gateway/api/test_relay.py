@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from gateway.api.relay import Relay, ResponseInterruptedError, WhileConnected
+from gateway.api.relay import Failure, Relay, ResponseInterruptedError, WhileConnected
 from providers.contract.errors import ErrorKind, ProviderError
 
 
@@ -74,22 +74,53 @@ async def test_next_piece_is_read_once_the_client_has_taken_the_one_before(clien
     assert len(read) == 100
 
 
+async def test_many_pieces_at_once_leave_others_a_turn(client: Client) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    running = asyncio.create_task(other())
+    await Relay(200, {}, b"1", pieces(*[b"x"] * 2000))({}, client.receive, client.send)
+    running.cancel()
+    assert turns >= 20
+    assert len(client.bodies) == 2002
+
+
 @pytest.mark.parametrize("end", [b"data: error\n\n", None])
 async def test_failure_ends_the_body_or_the_connection(client: Client, end: bytes | None) -> None:
     seen: list[tuple[str, bytes]] = []
 
-    def on_error(error: ProviderError, last: bytes) -> bytes | None:
-        seen.append((error.detail, last))
+    def on_failure(failure: Failure, last: bytes) -> bytes | None:
+        assert isinstance(failure, ProviderError)
+        seen.append((failure.detail, last))
         return end
 
-    relay = Relay(200, {}, b"1", pieces(b"2", lost()), on_error=on_error)
+    relay = Relay(200, {}, b"1", pieces(b"2", lost()), on_failure=on_failure)
     if end is None:
         with pytest.raises(ResponseInterruptedError):
             await relay({}, client.receive, client.send)
     else:
         await relay({}, client.receive, client.send)
         assert client.bodies == [b"1", b"2", end, b""]
-    assert seen == [("closed", b"2")]
+    assert seen == [("closed", b"12")]
+
+
+@pytest.mark.parametrize("given", [[b"event\n", b"\n"], [b"x", b"\n\n"], [b"a long one\n\n"], [b"\n"] * 9])
+async def test_last_bytes_are_those_of_several_pieces(client: Client, given: list[bytes]) -> None:
+    seen: list[bytes] = []
+
+    def on_failure(failure: Failure, last: bytes) -> bytes:
+        seen.append(last)
+        return b""
+
+    relay = Relay(200, {}, b"", pieces(*given, lost()), on_failure=on_failure)
+    await relay({}, client.receive, client.send)
+    assert seen[0].endswith(b"".join(given)[-4:])
+    assert len(seen[0]) <= len(given[-1]) + 4
 
 
 async def test_leaving_client_ends_the_upstream_call(client: Client) -> None:
@@ -108,6 +139,36 @@ async def test_leaving_client_ends_the_upstream_call(client: Client) -> None:
         with pytest.raises(ClientDisconnect):
             await relaying
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("end", [b"data: stopping\n\n", None])
+async def test_stop_of_the_process_ends_the_body_or_the_connection(client: Client, end: bytes | None) -> None:
+    ended = asyncio.Event()
+    opened = AsyncExitStack()
+    opened.callback(ended.set)
+    seen: list[bytes] = []
+
+    def on_failure(failure: Failure, last: bytes) -> bytes | None:
+        assert isinstance(failure, asyncio.CancelledError)
+        seen.append(last)
+        return end
+
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"2"
+        await asyncio.Event().wait()
+
+    relay = Relay(200, {}, b"1", silent(), opened, on_failure)
+    relaying = asyncio.create_task(relay({}, client.receive, client.send))
+    await asyncio.sleep(0.01)
+    relaying.cancel()
+    async with asyncio.timeout(1):
+        if end is None:
+            with pytest.raises(ResponseInterruptedError):
+                await relaying
+        else:
+            await relaying
+    assert client.bodies == ([b"1", b"2"] if end is None else [b"1", b"2", end, b""])
+    assert (seen, ended.is_set()) == ([b"12"], True)
 
 
 class TestWhileConnected:

@@ -9,8 +9,12 @@ from gateway.accounts.callers import Caller
 from gateway.accounts.model_discovery import Discovery, ModelList
 from gateway.core.background_tasks import Background
 from gateway.core.errors import GatewayError
+from gateway.core.key_limit_settings import KeyLimits
 from gateway.language.catalog import LanguageCatalog
+from gateway.limits.daily_counts import Calendar
+from gateway.limits.key_usage import KeyUsage
 from providers.contract.accounts import Account
+from providers.contract.client_headers import ClientHeaders
 from providers.contract.language import CanDiscoverLanguage, LanguageKind, LanguageModel
 from providers.contract.spec import DefaultLanguageModels
 from providers.contract.upstream import Upstream
@@ -33,7 +37,8 @@ class Fixture:
         given = providers or (self.one, self.two)
         defaults = {one.name: DefaultLanguageModels(f"{one.name}-chat", f"{one.name}-embedding") for one in given}
         discovery = Discovery(TestClock(), Background(), list_of)
-        self.catalog = LanguageCatalog(LanguageProviders(given), aliases or {}, defaults, discovery)
+        headers = {one.name: ClientHeaders((f"X-{one.name}",)) for one in given}
+        self.catalog = LanguageCatalog(LanguageProviders(given), aliases or {}, defaults, discovery, headers)
 
     async def choice(self, caller: Caller, model: str, kind: LanguageKind = CHAT) -> tuple[str, str]:
         found = await self.catalog.choose(caller, kind, model)
@@ -151,3 +156,32 @@ async def test_model_that_sees_pictures_is_one_that_the_upstream_lists() -> None
 
 async def test_provider_without_a_model_that_sees_pictures_has_none() -> None:
     assert await seeing(LanguageUpstream("one")) == []
+
+
+class TestLimitsOfAKey:
+    """A key may use some models or providers only."""
+
+    def caller(self, **limits: Any) -> Caller:
+        usage = KeyUsage("alice", TestClock(), {})
+        usage.configure("alice", KeyLimits(**limits), Calendar())
+        return Caller((ONE, TWO), managed=True, usage=usage)
+
+    async def test_models_that_are_not_allowed_do_not_exist(self) -> None:
+        fixture = Fixture(aliases={"house": "two-chat"})
+        caller = self.caller(models=["one-*", "house"])
+        assert await fixture.choice(caller, "one-chat") == ("one", "one-chat")
+        assert await fixture.choice(caller, "house") == ("two", "two-chat")
+        error = await fixture.error(caller, "two-chat")
+        assert (error.code, error.param) == ("model_not_found", "model")
+        names = list(await fixture.catalog.models(caller))
+        assert "house" in names
+        assert "two-chat" not in names
+
+    async def test_default_is_one_that_is_allowed(self) -> None:
+        assert await Fixture().choice(self.caller(providers=["two"]), "") == ("two", "two-chat")
+        assert (await Fixture().error(self.caller(providers=["three"]), "")).code == "model_not_found"
+
+    async def test_unlisted_model_goes_to_an_allowed_provider(self) -> None:
+        caller = self.caller(providers=["two"])
+        assert await Fixture().choice(caller, "gpt-5") == ("two", "gpt-5")
+        assert (await Fixture().error(caller, "one-chat")).code == "model_not_found"

@@ -8,6 +8,7 @@ import pytest
 from gateway.accounts.callers import Caller
 from gateway.accounts.health import AccountState
 from gateway.core.errors import GatewayError
+from gateway.core.localization import Language
 from gateway.language.body import parse_body
 from gateway.language.service import OpenedCall
 from providers.contract.accounts import Account
@@ -167,3 +168,45 @@ async def test_embedding_goes_to_the_embedding_call(fixture: LanguageFixture) ->
     opened = await fixture.language.open(BOTH, LanguageKind.EMBEDDING, parse_body(b'{"input":"x"}'))
     assert opened.model == "one-embedding"
     assert fixture.provider.calls == [("k-secret-1", b'{"model":"one-embedding","input":"x"}')]
+
+
+@pytest.mark.parametrize("managed", [True, False])
+async def test_headers_that_the_provider_takes_are_passed_on(fixture: LanguageFixture, managed: bool) -> None:
+    given = {"X-One": "1", "X-Space": "2", "Authorization": "Bearer k-secret-2", "Cookie": "3"}
+    await fixture.language.open(Caller((ONE,), managed=managed), LanguageKind.CHAT, parse_body(BODY), given)
+    assert fixture.provider.headers == [{"X-One": "1"} if managed else {"X-One": "1", "X-Space": "2"}]
+
+
+async def test_call_counts_as_running_until_its_response_is_closed(fixture: LanguageFixture) -> None:
+    record = fixture.pool.record(ONE)
+    first, second = await call(fixture, Caller((ONE,))), await call(fixture, Caller((ONE,)))
+    assert (record.running_calls, record.calls, record.busy) == (2, 2, 0)
+    await first.response.close()
+    assert (record.running_calls, fixture.provider.closed) == (1, 1)
+    await second.response.close()
+    await second.response.close()
+    assert (record.running_calls, record.calls) == (0, 2)
+
+
+async def test_refused_or_cancelled_call_no_longer_runs(fixture: LanguageFixture) -> None:
+    fixture.provider.answers["k-secret-1"] = failing(ErrorKind.RATE_LIMITED)
+    await error(fixture, Caller((ONE,)))
+    assert (fixture.pool.record(ONE).running_calls, fixture.pool.record(ONE).failed) == (0, 1)
+    fixture.provider.may_answer = asyncio.Event()
+    calling = asyncio.create_task(call(fixture, Caller((TWO,))))
+    await asyncio.sleep(0.01)
+    assert fixture.pool.record(TWO).running_calls == 1
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert (fixture.pool.record(TWO).running_calls, fixture.pool.record(TWO).calls) == (0, 0)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_error_of_all_accounts_speaks_of_no_tasks(fixture: LanguageFixture, language: Language) -> None:
+    for account in (ONE, TWO):
+        fixture.provider.answers[account.credential] = failing(ErrorKind.NO_CREDITS)
+    for caller in (BOTH, Caller((ONE,))):
+        for _ in range(2):
+            message = (await error(fixture, caller)).message(language)
+            assert "task" not in message
+            assert "任务" not in message

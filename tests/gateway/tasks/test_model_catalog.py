@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import GatewayError
-from gateway.tasks.model_catalog import nearest_names
+from gateway.tasks.nearest_names import nearest_names
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind
 from providers.contract.media import MediaRole

@@ -1,11 +1,14 @@
 """Idempotency for libraries that resend a submit without a mark: a lost connection is what tells a retry."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from gateway.core.errors import GatewayError
-from gateway.tasks.idempotency import RETRY_SECONDS, IdempotencyStore
+from gateway.tasks.idempotency import RETRY_SECONDS, IdempotencyStore, SubmitRecord
+from gateway.tasks.order import SubmitOrder
 from gateway.tasks.view import Submitted
 from tests.clock import TestClock
 from tests.gateway.tasks.counted_submits import CAT, DOG, Upstream, let_tasks_run, order
@@ -111,3 +114,55 @@ async def test_record_expires_after_ten_minutes(clients: Clients, clock: TestClo
     await first
     clock.move(RETRY_SECONDS + 1)
     assert (await (await clients.ask())[1]).id == "task-2"
+
+
+class ServedConnection:
+    """A client as the server sees it: a close is noticed some turns of the event loop later."""
+
+    closed = False
+
+    def leave(self, turns: int = 1) -> None:
+        loop = asyncio.get_running_loop()
+        notice: Callable[[], object] = partial(setattr, self, "closed", True)
+        for _ in range(turns - 1):
+            notice = partial(loop.call_soon, notice)
+        loop.call_soon(notice)
+
+    async def is_disconnected(self) -> bool:
+        return self.closed
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("resends", [1, 2, 3])
+async def test_resends_that_come_before_a_close_is_noticed_join_the_submit(
+    clients: Clients, store: IdempotencyStore, resends: int, turns: int
+) -> None:
+    lost, _ = await clients.ask()
+    lost.left = True
+    connections = [ServedConnection() for _ in range(resends)]
+    answers = []
+    for connection in connections:
+        made = order("a", CAT, unmarked_retries=True, client=connection)
+        answers.append(asyncio.create_task(store.run(made, clients.upstream.submit)))
+    await asyncio.sleep(0)
+    for connection in connections[:-1]:
+        connection.leave(turns)
+    await let_tasks_run()
+    clients.upstream.gate.set()
+    assert ((await answers[-1]).id, clients.upstream.submits) == ("task-1", 1)
+
+
+@pytest.mark.parametrize("turns", [1, 3, 5])
+async def test_client_that_left_as_the_outcome_came_is_not_answered(
+    clients: Clients, store: IdempotencyStore, turns: int
+) -> None:
+    lost = ServedConnection()
+
+    async def submit(order: SubmitOrder, record: SubmitRecord) -> Submitted:
+        submitted = await clients.upstream.submit(order, record)
+        lost.leave(turns)
+        return submitted
+
+    clients.upstream.gate.set()
+    await store.run(order("a", CAT, unmarked_retries=True, client=lost), submit)
+    assert ((await (await clients.ask())[1]).id, clients.upstream.submits) == ("task-1", 1)

@@ -23,6 +23,7 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
+from tests.clock import SandboxClock
 from tests.e2e.conftest import UPSTREAM, FastClock, settings_for
 
 OpenPage = Callable[..., AbstractAsyncContextManager[Page]]
@@ -62,19 +63,6 @@ def upstream() -> Iterator[SandboxServer]:
 def gateway_url(upstream: SandboxServer) -> Iterator[str]:
     with BackgroundServer(create_app(gateway_settings(upstream), clock=FastClock())) as gateway:
         yield gateway.url
-
-
-class SandboxClock:
-    """The real time, and what a test adds to it: a task with `#seconds=60` goes on when the test says so."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        self._ahead += seconds
 
 
 @dataclass(frozen=True, slots=True)

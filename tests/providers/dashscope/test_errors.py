@@ -59,7 +59,7 @@ CODES: list[tuple[int, str, ErrorKind]] = [
     (429, "Throttling.BurstRate", ErrorKind.RATE_LIMITED),
     (429, "limit_burst_rate", ErrorKind.RATE_LIMITED),
     (429, "Throttling.AllocationQuota", ErrorKind.RATE_LIMITED),
-    (429, "insufficient_quota", ErrorKind.NO_CREDITS),
+    (429, "insufficient_quota", ErrorKind.RATE_LIMITED),
     (429, "CommodityNotPurchased", ErrorKind.NO_CREDITS),
     (429, "PrepaidBillOverdue", ErrorKind.NO_CREDITS),
     (429, "PostpaidBillOverdue", ErrorKind.NO_CREDITS),
@@ -111,11 +111,45 @@ def test_every_row_is_reachable_and_has_both_languages(row: Meaning) -> None:
         ("配额已用尽", ErrorKind.NO_CREDITS),
     ],
 )
-def test_allocation_quota_is_a_rate_limit_or_a_balance(message: str, kind: ErrorKind) -> None:
-    assert error_from(429, "Throttling.AllocationQuota", message).kind is kind
+@pytest.mark.parametrize("code", ["Throttling.AllocationQuota", "insufficient_quota"])
+def test_allocation_quota_is_a_rate_limit_or_a_balance(code: str, message: str, kind: ErrorKind) -> None:
+    assert error_from(429, code, message).kind is kind
 
 
-@pytest.mark.parametrize("code", ["Throttling", "Throttling.RateQuota", "Throttling.AllocationQuota"])
+@pytest.mark.parametrize(
+    ("status", "code", "message", "model_only"),
+    [
+        (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.", True),
+        (429, "limit_requests", "You exceeded your current requests list.", True),
+        (429, "LimitRequests", "", True),
+        (429, "Throttling.BurstRate", "Request rate increased too quickly.", True),
+        (429, "limit_burst_rate", "", True),
+        (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", True),
+        (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", True),
+        (429, "Throttling", "slow down", False),
+        (429, "Throttling.OfTheFuture", "slow down", False),
+        (429, "Throttling.AllocationQuota", "token-plan 1-week quota has been exhausted", False),
+        (429, "Throttling.RateQuota", "1-month quota has been exhausted", False),
+        (
+            429,
+            "insufficient_quota",
+            "You exceeded your current quota, please check your plan and billing details.",
+            True,
+        ),
+        (429, "insufficient_quota", "token-plan 1-week quota has been exhausted", False),
+        (400, "Arrearage", "", False),
+        (401, "InvalidApiKey", "", False),
+    ],
+)
+def test_limit_of_one_model_is_told_from_one_of_the_account(
+    status: int, code: str, message: str, model_only: bool
+) -> None:
+    assert error_from(status, code, message).model_only is model_only
+
+
+@pytest.mark.parametrize(
+    "code", ["Throttling", "Throttling.RateQuota", "Throttling.BurstRate", "Throttling.AllocationQuota"]
+)
 def test_exhausted_quota_is_not_a_rate_limit(code: str) -> None:
     assert error_from(429, code, "1-month quota has been exhausted").kind is ErrorKind.NO_CREDITS
     assert error_from(429, code, "Requests rate limit exceeded, please try again later.").kind is ErrorKind.RATE_LIMITED

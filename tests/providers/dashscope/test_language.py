@@ -56,7 +56,7 @@ def test_other_names_are_no_language_model(name: str) -> None:
         (403, "AllocationQuota.FreeTierOnly", ErrorKind.NO_CREDITS, True),
         (429, "limit_requests", ErrorKind.RATE_LIMITED, True),
         (429, "Throttling.RateQuota", ErrorKind.RATE_LIMITED, True),
-        (429, "insufficient_quota", ErrorKind.NO_CREDITS, False),
+        (429, "insufficient_quota", ErrorKind.RATE_LIMITED, True),
         (404, "model_not_found", ErrorKind.MODEL_NOT_FOUND, False),
         (403, "access_denied", ErrorKind.NOT_ENTITLED, False),
         (400, "data_inspection_failed", ErrorKind.CONTENT_REFUSED, False),
@@ -82,6 +82,8 @@ async def test_call_goes_to_the_host_of_the_region(language_url: str | None, reg
 
     def handle(request: httpx.Request) -> httpx.Response:
         seen.append(str(request.url))
+        assert request.headers["x-dashscope-datainspection"] == "{}"
+        assert request.headers.get_list("authorization") == ["Bearer sk-1"]
         return httpx.Response(500, json={"error": {"code": "InternalError", "message": "x"}})
 
     http = HttpClient(transport=lambda proxy: httpx.MockTransport(handle))
@@ -89,7 +91,7 @@ async def test_call_goes_to_the_host_of_the_region(language_url: str | None, reg
     account = Account("dashscope", "sk-1", region=region)
     for call in (provider.chat, provider.embed):
         with pytest.raises(ProviderError):
-            await call(b"{}", account)
+            await call(b"{}", account, {"X-DashScope-DataInspection": "{}", "Authorization": "Bearer sk-other"})
     assert seen == [f"{called}/chat/completions", f"{called}/embeddings"]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import orjson
+import httpx
 import pytest
 import respx
 
@@ -49,8 +49,7 @@ async def test_other_name_of_a_model_becomes_the_one_of_the_service(
     body = BODY.replace(b"wan2.6-t2v", named.encode())
     card = provider.card(named)
     await submit(provider, raw(card.name if card else "wan2.6-t2v", body, named), account)
-    sent: dict[str, Any] = orjson.loads(route.calls.last.request.content)
-    assert sent == orjson.loads(BODY) | {"model": on_the_wire}
+    assert route.calls.last.request.content == BODY.replace(b"wan2.6-t2v", on_the_wire.encode())
 
 
 async def test_refusal_is_that_of_any_submit(provider: DashScope, account: Account, router: respx.MockRouter) -> None:
@@ -81,6 +80,19 @@ async def test_refused_grant_has_the_kind_of_its_error(
     provider: DashScope, account: Account, router: respx.MockRouter, status: int, body: Any, kind: ErrorKind
 ) -> None:
     router.get(f"{BASE}/uploads").respond(status, json=body)
+    with pytest.raises(ProviderError) as caught:
+        await provider.upload_grant("wan2.6-i2v", account)
+    assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(httpx.ReadError("cut"), ErrorKind.UPLOAD_FAILED), (httpx.ConnectError("refused"), ErrorKind.UNREACHABLE)],
+)
+async def test_grant_whose_answer_is_lost_is_no_submit(
+    provider: DashScope, account: Account, router: respx.MockRouter, error: Exception, kind: ErrorKind
+) -> None:
+    router.get(f"{BASE}/uploads").mock(side_effect=error)
     with pytest.raises(ProviderError) as caught:
         await provider.upload_grant("wan2.6-i2v", account)
     assert caught.value.kind is kind

@@ -223,9 +223,28 @@ async def test_unserializable_json_is_rejected_before_sending(json: object) -> N
     assert caught.value.kind is ErrorKind.INVALID_REQUEST
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
-def test_retry_after_is_read_where_it_is_a_number(text: str, seconds: float | None) -> None:
-    assert read_retry_after(text) == seconds
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("0", 0.0),
+        ("Tue, 01 Dec 2026 00:01:30 GMT", 90.0),
+        ("Mon, 30 Nov 2026 00:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1e9", None),
+        ("99999999999", None),
+        ("Tue, 99 Dec 2026 00:01:30 GMT", None),
+        ("1, 2", None),
+        ("\uff17", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_retry_after_is_read_as_a_number_or_a_date(text: str, seconds: float | None) -> None:
+    now = 1_796_083_200.0  # 2026-12-01 00:00:00 UTC
+    assert read_retry_after(text, now) == seconds
 
 
 def test_byte_order_tag_does_not_break_json() -> None:

@@ -1,6 +1,6 @@
 // The playground: joins the form, the tasks and what follows them.
 
-import { ApiError, call, json } from "../shared/api.js";
+import { ApiError, BASE, call, json } from "../shared/api.js";
 import { find, h, icon, setText } from "../shared/dom.js";
 import { addTexts, language, languageChanged, setLanguage, t, translate } from "../shared/i18n.js";
 import { THEMES, setTheme, theme } from "../shared/theme.js";
@@ -100,7 +100,8 @@ async function busy(record, name, work) {
 function actionsFor(form) {
   return {
     play: (_, card) => card.stage.play(),
-    link: (record) => copy(record.result.url),
+    // A video in the archive has a link to this gateway, without a host.
+    link: (record) => copy(new URL(record.result.url, BASE).href),
     id: (record) => copy(record.id),
     remove: (record) => store.remove((one) => one.local === record.local),
     again: async (record) => {

@@ -16,7 +16,7 @@ from gateway.live.webhooks.events import make_event, signed_headers
 from providers.contract.tasks import Phase
 
 CONVERTOR = re.compile(r":path}")
-PREFIXES = ("/v1", "/api", "/token", "/healthz", "/ping", "/metrics", "/openapi", "/docs")
+PREFIXES = ("/v1", "/api", "/token", "/healthz", "/readyz", "/ping", "/metrics", "/openapi", "/docs")
 """Prefixes of documented paths. Those without /v1 are not documented."""
 
 

@@ -40,6 +40,8 @@ def test_a_ready_account_shows_no_secret() -> None:
         "closed_models": {},
         "running": 0,
         "submitted": 0,
+        "running_calls": 0,
+        "calls": 0,
         "failed": 0,
         "last_error": None,
         "credits": None,

@@ -1,91 +1,17 @@
 """Chat and embeddings through a gateway on a port, over an upstream that sends whatever bytes a test likes."""
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import orjson
 import pytest
+from starlette.requests import Request
 
-from gateway.app import create_app
-from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import Settings, TimeoutSettings
-from providers.modelscope.settings import ModelScopeSettings
-
-SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
-BODY = b'{ "model":"Qwen/Qwen3-8B",\n "messages": [{"role":"user","content":"\\u4f60\xe5\xa5\xbd"}], "top_p": 1.00 }'
-HEADERS = {"Authorization": "Bearer ms-secret-1", "Accept-Language": "en"}
-
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-def chunk(text: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(text), text)
-
-
-def whole(body: bytes, status: str = "200 OK", *headers: str) -> Answer:
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-
-    return answer
-
-
-@dataclass
-class Upstream:
-    """Answers each request with the next of `answers`. `gone` is set once a connection of the gateway has ended."""
-
-    answers: list[Answer] = field(default_factory=list)
-    heads: list[bytes] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
-                )
-                self.heads.append(head)
-                self.bodies.append(await reader.readexactly(length))
-                answering = asyncio.ensure_future(self.answers.pop(0)(writer))
-                reading = asyncio.ensure_future(reader.read(1))
-                await asyncio.wait({answering, reading}, return_when=asyncio.FIRST_COMPLETED)
-                if not answering.done():
-                    answering.cancel()
-                    break
-                reading.cancel()
-                await asyncio.wait({reading})
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.gone.set()
-            writer.close()
-
-
-@asynccontextmanager
-async def running(upstream: Upstream, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
-    base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    fields: dict[str, Any] = {"timeouts": TimeoutSettings()} | settings
-    configured = Settings.model_construct(providers={"modelscope": ModelScopeSettings(base_url=base_url)}, **fields)
-    try:
-        with BackgroundServer(create_app(configured)) as gateway:
-            async with httpx.AsyncClient(base_url=gateway.url, headers=HEADERS, timeout=5) as client:
-                yield client
-    finally:
-        server.close()
-
-
-async def chat(client: httpx.AsyncClient, body: bytes = BODY, **more: Any) -> httpx.Response:
-    return await client.post("/v1/chat/completions", content=body, **more)
+from gateway.core.settings import LimitSettings, TimeoutSettings
+from tests.gateway.api.routes.raw_language import BODY, SSE, Answer, Upstream, chat, chunk, running, serving, whole
 
 
 async def test_request_and_answer_pass_through_byte_by_byte() -> None:
@@ -152,7 +78,7 @@ async def test_client_that_leaves_ends_the_upstream_call(when: str) -> None:
         if when == "after it":
             writer.write(SSE + chunk(b"data: 1\n\n"))
         asked.set()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def ask(client: httpx.AsyncClient) -> None:
         async with client.stream("POST", "/v1/chat/completions", content=BODY) as found:
@@ -254,7 +180,7 @@ async def test_error_before_the_first_chunk_has_openais_form(
 
 async def test_silence_is_an_error_after_the_timeout_for_answers() -> None:
     async def silent(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async with running(Upstream([silent]), timeouts=TimeoutSettings(answer=0.2)) as client:
         found = await chat(client)
@@ -289,9 +215,117 @@ async def test_invalid_body_is_refused_without_a_call(body: bytes) -> None:
     assert upstream.heads == []
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "image/png"])
+async def test_json_is_read_whatever_the_content_type_says_within_the_limit_of_a_body(kind: str) -> None:
+    """A form with files has a higher limit, since its files go to disk. This body stays in memory."""
+    limits = LimitSettings(body_bytes=2000, upload_bytes=100_000)
+    upstream = Upstream([whole(b"{}")])
+    async with running(upstream, limits=limits) as client:
+        small = await chat(client, headers={"Content-Type": kind})
+        large = await chat(client, BODY + b" " * 2000, headers={"Content-Type": kind})
+    assert (small.status_code, upstream.bodies) == (200, [BODY])
+    assert b"content-type: application/json\r\n" in upstream.heads[0].lower()
+    assert (large.status_code, large.json()["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 405), ("HEAD", 405), ("PUT", 405), ("OPTIONS", 405)])
+async def test_other_method_is_refused_without_a_call(method: str, status: int) -> None:
+    upstream = Upstream()
+    async with running(upstream) as client:
+        found = await client.request(method, "/v1/chat/completions", content=BODY)
+    assert (found.status_code, found.headers["allow"], upstream.heads) == (status, "POST", [])
+
+
 async def test_caller_without_a_language_credential_is_refused() -> None:
     async with running(Upstream()) as client:
         found = await chat(client, headers={"Authorization": "Bearer sessionid0123456789"})
         missing = await client.post("/v1/chat/completions", content=BODY, headers={"Authorization": ""})
     assert (found.status_code, found.json()["error"]["code"]) == (401, "invalid_api_key")
     assert missing.status_code == 401
+
+
+async def test_request_is_not_kept_while_its_answer_is_streamed() -> None:
+    """It may have 20 MB of pictures, and its answer may take minutes."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b"data: 1\n\n"))
+        await asyncio.Event().wait()
+
+    async with running(Upstream([answer])) as client, client.stream("POST", "/v1/chat/completions", content=BODY):
+        kept = [one for one in gc.get_objects() if isinstance(one, Request) and hasattr(one, "_body")]
+        assert kept == []
+
+
+@pytest.mark.parametrize("rest", [b"", b"data: half"])
+async def test_stop_of_the_gateway_ends_a_stream(rest: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With an error event, or without one where an event is not complete."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + chunk(b"data: 1\n\n") + (chunk(rest) if rest else b""))
+        await asyncio.Event().wait()
+
+    read: list[bytes] = []
+
+    async def read_all(client: httpx.AsyncClient, begun: asyncio.Event) -> None:
+        async with client.stream("POST", "/v1/chat/completions", content=BODY) as found:
+            async for piece in found.aiter_raw():
+                read.append(piece)
+                if b"".join(read) == b"data: 1\n\n" + rest:
+                    begun.set()
+
+    begun = asyncio.Event()
+    async with serving(Upstream([answer]), 0.05) as (gateway, client):
+        reading = asyncio.create_task(read_all(client, begun))
+        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.to_thread(gateway.__exit__, None, None, None)
+        await asyncio.wait({reading}, timeout=5)
+    text = b"".join(read).decode()
+    if rest:
+        assert isinstance(reading.exception(), httpx.RemoteProtocolError)
+        assert text == "data: 1\n\ndata: half"
+    else:
+        event, last, end = text.split("\n\n")
+        error = orjson.loads(last.removeprefix("data: "))["error"]
+        assert (event, error["code"], end) == ("data: 1", "upstream_unavailable", "")
+        assert "shutting down" in error["message"]
+    assert not any("Exception" in record.message for record in caplog.records)
+
+
+async def test_upstream_gets_its_own_credential_and_no_header_of_the_client() -> None:
+    upstream = Upstream([whole(b"{}")])
+    headers = {
+        "Authorization": "Bearer sk-of-another-upstream,ms-secret-1,0123456789abcdef0123456789abcdef",
+        "Cookie": "session=client-cookie",
+        "X-Api-Key": "client-key",
+        "X-DashScope-DataInspection": "client-filter",
+        "X-DashScope-WorkSpace": "client-space",
+        "X-Forwarded-For": "client-address",
+        "User-Agent": "client-agent",
+        "Connection": "keep-alive, X-Api-Key",
+    }
+    async with running(upstream) as client:
+        assert (await chat(client, headers=headers)).status_code == 200
+    head = upstream.heads[0].lower()
+    assert head.count(b"authorization:") == 1
+    assert b"authorization: bearer ms-secret-1\r\n" in head
+    for foreign in (b"sk-of-another", b"0123456789abcdef", b"client-"):
+        assert foreign not in head
+
+
+async def test_errors_and_logs_show_neither_credentials_nor_prompts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "ms-0123456789abcdef"
+    quote = b'{"errors":{"message":"token %s of Bearer %s"}}' % (secret.encode(), secret.encode())
+    upstream = Upstream([whole(quote, "401 X"), whole(quote, "500 X"), whole(quote)])
+    async with running(upstream) as client:
+        for _ in range(3):
+            found = await chat(
+                client, BODY.replace(b"top_p", b"a-private-prompt"), headers={"Authorization": f"Bearer {secret}"}
+            )
+            assert found.status_code >= 400
+            assert secret not in found.text
+            assert secret[:12] not in found.text
+    shown = "\n".join(f"{record.getMessage()} {getattr(record, 'fields', '')}" for record in caplog.records)
+    assert "gateway.access" in {record.name for record in caplog.records}
+    assert secret not in shown
+    assert "a-private-prompt" not in shown

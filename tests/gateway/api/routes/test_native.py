@@ -123,6 +123,16 @@ async def test_body_that_is_no_object_is_refused(api: Api, content: bytes) -> No
 
 
 @pytest.mark.parametrize(
+    ("path", "allowed"), [(SUBMIT, "POST"), ("/api/v1/tasks/one/cancel", "POST"), ("/api/v1/tasks/one/cancel/", "POST")]
+)
+async def test_method_that_is_not_allowed_is_answered_with_those_that_are(api: Api, path: str, allowed: str) -> None:
+    answer = await api.get(path, **{"Accept-Language": "en"})
+    assert (answer.status_code, error_of(answer.json()), answer.headers["allow"]) == (405, "MethodNotAllowed", allowed)
+    assert f"use {allowed}" in answer.json()["message"]
+    assert api.tasks.cancelled == []
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("POST", "/api/v1/services/aigc/text2image/image-synthesis", 404, "NotFound"),

@@ -90,6 +90,6 @@ async def test_attempts_are_in_the_metrics(api: Api, receiver: Receiver) -> None
     receiver.answers = [418]
     await api.post(PATH, {"url": receiver.url})
     text = (await api.get("/metrics")).text
-    assert 'gateway_webhook_seconds_count{outcome="http_error"}' in text
+    assert 'gateway_webhook_duration_seconds_count{outcome="http_error"}' in text
     assert "gateway_webhooks_pending " in text
     assert HOST not in text and json.dumps(SECRET) not in text

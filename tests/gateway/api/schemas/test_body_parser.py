@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from gateway.api.middleware import BodyLimit
-from gateway.api.schemas.body_parser import MAX_DEPTH, MAX_FIELDS, MAX_FILES, nest, read_object
+from gateway.api.schemas.body_parser import MAX_DEPTH, MAX_FIELDS, MAX_FILES, nest, read_json, read_object
 from gateway.core.errors import GatewayError
 from providers.media_files import MediaFile
 from tests.pictures import clip, noise, picture, sound
@@ -71,6 +71,20 @@ def test_any_field_names_are_an_object_or_an_error(items: list[tuple[str, str]])
     except GatewayError as error:
         nested = {"refused": error.code}
     assert isinstance(nested, dict)
+
+
+# --- bodies that are passed on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+async def test_body_is_passed_on_as_it_is_without_a_byte_order_mark(mark: bytes) -> None:
+    body = b' {"a": 1.00, "a": "\\u00e9"}\n'
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": mark + body}
+
+    request = Request({"type": "http", "headers": []}, receive)
+    assert await read_json(request, 100) == (body, {"a": "é"})
 
 
 # --- forms with files -----------------------------------------------------------------------------------------------

@@ -43,6 +43,17 @@ async def test_task_lost_by_the_upstream_is_restored_from_the_archive(harness: A
     assert later.env.results == []
 
 
+async def test_links_to_the_archive_have_the_path_prefix_of_a_proxy(harness: ArchiverFixture) -> None:
+    await harness.archived()
+    harness.provider.states.clear()
+    later = harness.again(root_path="/video")
+    async with later.env.background:
+        result = (await later.status(ID)).state.result
+    assert result
+    here = f"/video/v1/videos/{ID}/content"
+    assert (result.url, result.cover_url) == (here, f"{here}?variant=thumbnail")
+
+
 async def test_some_of_many_tasks_are_restored(harness: ArchiverFixture) -> None:
     await harness.archived()
     harness.provider.states = {"scripted-2": TaskState("scripted-2", Phase.PROCESSING)}

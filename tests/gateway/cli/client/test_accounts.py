@@ -92,6 +92,7 @@ def test_accounts_are_listed_without_a_key_on_the_gateways_own_machine(argv: lis
         "paused until": "",
         "running": "0/2",
         "submitted": "0",
+        "calls": "0",
         "failed": "0",
         "credits": "",
         "last error": "",

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,11 @@ def test_serve_runs_until_it_is_stopped(tmp_path: Path, number: int) -> None:
         assert "server" not in answer.headers
         assert "date" in answer.headers
         assert process.end(number) == 0
-        assert [line for line in process.lines if "request" not in line] == process.lines[:1]
+        first, *others = [line for line in process.lines if "request method" not in line]
+        assert f"video-gateway {version('video-gateway')} listening on {url}" in first
+        fields = ("configuration=environment", "mode=pass-through", "accounts=none", "archive=off", "workers=1")
+        assert all(field in first for field in fields)
+        assert [re.sub(r"^\S+ info +|seconds=\S+ ", "", line) for line in others] == ["stopped requests=0 aborted=0\n"]
         assert "Traceback" not in process.output
 
 
@@ -67,7 +72,72 @@ def test_stop_waits_for_running_requests(tmp_path: Path) -> None:
             time.sleep(0.2)
             assert process.end() == 0
             assert made.result() == "completed"
-        assert "stopping: running requests have" in process.output
+        assert re.search(
+            r'stopping: running requests have .* requests=\d running=".*POST /v1/videos/gen', process.output
+        )
+        assert re.search(r"stopped seconds=\S+ requests=\d aborted=0", process.output)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_not_ready_while_running_requests_end(tmp_path: Path, workers: str) -> None:
+    argv = ("serve", "--port", "0", "--workers", workers, "--sandbox", "--task-seconds", "1")
+    with running(tmp_path, *argv, VIDEO_POLL_INTERVAL="100") as process:
+        url = process.find(r"listening on (http://\S+),")
+
+        def make() -> httpx.Response:
+            body = {"prompt": "a cat", "wait_completion": True}
+            return httpx.post(f"{url}/v1/videos/generations", json=body, headers=KEY, timeout=20, trust_env=False)
+
+        assert httpx.get(f"{url}/readyz", timeout=20, trust_env=False).json()["status"] == "ready"
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(make)
+            while "gateway_requests_in_flight 2.0" not in httpx.get(f"{url}/metrics", timeout=20).text:
+                time.sleep(0.02)
+            process.process.terminate()
+            process.find("(stopping: running requests have)")
+            answer = httpx.get(f"{url}/readyz", timeout=20, trust_env=False)
+            assert (answer.status_code, answer.json()["status"]) == (503, "stopping")
+            assert httpx.get(f"{url}/healthz", timeout=20, trust_env=False).status_code == 200
+            assert made.result().json()["status"] == "completed"
+        assert process.wait() == 0
+        last = "stopped workers=2" if workers == "2" else "stopped seconds="
+        assert last in process.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "host", "warned"), [("", "0.0.0.0", True), ("a:gw-123456", "0.0.0.0", False), ("", "127.0.0.1", False)]
+)
+def test_gateway_that_is_open_to_everybody_warns(tmp_path: Path, keys: str, host: str, warned: bool) -> None:
+    with running(
+        tmp_path, "serve", "--port", "0", "--host", host, GATEWAY_KEYS=keys, GATEWAY_SECRET="x" * 32
+    ) as process:
+        process.find(rf"listening on (http://{host}:\d+), documentation at http://127.0.0.1:\d+/docs")
+        assert process.end() == 0
+        assert ("open to everybody who reaches http://0.0.0.0:" in process.output) is warned
+
+
+def test_start_tells_what_it_runs_with(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    accounts = "".join(f'[[accounts]]\nname = "a{number}"\ncredential = "secret-{number}"\n' for number in (1, 2))
+    archive = (tmp_path / "videos").as_uri()
+    text = (
+        f'port = 0\nkeys = ["me:gw-123456"]\nsecret = ["{"x" * 32}"]\npass_through = true\narchive_url = "{archive}"\n'
+    )
+    file.write_text(f"{text}{accounts}[providers.dashscope]\ncredentials = ['sk-secret']\n")
+    with running(tmp_path, "serve", "--config", str(file), JIMENG_BASE_URL="http://user:pw@127.0.0.1:9") as process:
+        process.find(r"listening on (http://\S+),")
+        assert process.end() == 0
+        (line,) = (line for line in process.lines if "listening on" in line)
+        for field in (
+            f"configuration={file}",
+            'mode="keys and pass-through"',
+            "keys=1",
+            'accounts="dashscope 1, jimeng 2"',
+            f"archive={archive}",
+            'upstreams="jimeng 127.0.0.1:9"',
+        ):
+            assert field in line
+        assert "secret" not in process.output and "pw" not in process.output
 
 
 def test_workers_share_a_port_and_a_secret(tmp_path: Path) -> None:
@@ -164,8 +234,10 @@ def test_metrics_of_all_workers_are_summed(tmp_path: Path) -> None:
         for _ in range(4):
             text = httpx.get(f"{url}/metrics", timeout=20).text
             counted = re.search(
-                r'gateway_request_seconds_count\{method="GET",route="/v1/models",status="200"\} (\S+)', text
+                r'gateway_request_duration_seconds_count\{method="GET",route="/v1/models",status="200"\} (\S+)', text
             )
             assert counted
             assert float(counted[1]) == 40
+            assert re.search(r"^process_resident_memory_bytes [1-9]", text, re.MULTILINE)
+            assert "_created" not in text
         assert process.end() == 0

@@ -19,7 +19,7 @@ from gateway.live.webhooks.events import Event, event_of, signed_headers
 from gateway.task_ids.signed import TaskId, sign
 from providers.contract.tasks import Phase
 
-README = Path(__file__).parents[4] / "README.md"
+README = Path(__file__).parents[4] / "gateway" / "README.md"
 KEY = bytes(range(32))
 SECRET = encode_secret(KEY)
 TASK = TaskId("scripted", "1234", "a" * 12, "b" * 12, "model", 1_700_000_000, 5, "1280x720")

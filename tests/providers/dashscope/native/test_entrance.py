@@ -1,9 +1,12 @@
 """Requests of DashScope's own API as its SDK sends them."""
 
+import json
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from providers.contract.errors import ErrorKind, ProviderError
@@ -60,6 +63,26 @@ def test_what_cannot_be_read_is_left_to_the_service(fields: dict[str, Any]) -> N
     assert (request.duration, request.size, request.resolution) == (None, None, None)
 
 
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_VALUES = st.recursive(
+    _SCALARS | st.just(f"oss://x/gateway-{TAG}/a"),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({"model": _VALUES}, optional=dict.fromkeys(("input", "parameters", "more"), _VALUES)))
+def test_any_object_is_a_request_or_an_error_of_the_service(fields: dict[str, Any]) -> None:
+    body = json.dumps(fields).encode()
+    try:
+        raw = ENTRANCE.read_submit(PATH, Headers(ASYNC), body, orjson.loads(body), managed=True).raw
+    except ProviderError:
+        assert not isinstance(fields["model"], str) or not 0 < len(fields["model"].strip()) <= 200
+    else:
+        assert raw is not None
+        assert (raw.body, raw.model) == (body, fields["model"])
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-DashScope-Async": "disable"}])
 def test_submit_without_the_asynchronous_header_is_refused(headers: dict[str, str]) -> None:
     error = refused(headers)
@@ -71,6 +94,12 @@ def test_submit_without_the_asynchronous_header_is_refused(headers: dict[str, st
 def test_submit_without_a_model_is_refused(model: Any) -> None:
     error = refused(model=model)
     assert (error.code, error.detail) == ("InvalidParameter", "Field required: model")
+
+
+def test_name_that_is_too_long_is_no_model() -> None:
+    error = refused(model="x" * 201)
+    assert (error.code, error.detail) == ("InvalidParameter", "Model not exist.")
+    assert read(model="x" * 200).model == "x" * 200
 
 
 @pytest.mark.parametrize("managed", [True, False])
@@ -105,6 +134,21 @@ def test_account_of_the_uploaded_files_is_read_from_their_addresses(links: list[
     raw = read(input={"media": [{"type": "image", "url": link} for link in links]}).raw
     assert raw is not None
     assert raw.account_tag == tag
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        r'{"img_url": "\u006fss://%s"}',
+        r'{"img_url": "oss:\/\/%s"}',
+        '{"x":' + "[" * 990 + '"oss://%s"' + "]" * 990 + "}",
+    ],
+)
+def test_address_is_found_however_it_is_written(inputs: str) -> None:
+    body = '{"model": "m", "input": %s}' % (inputs % f"{FOLDER}/gateway-{TAG}/a.png")
+    raw = ENTRANCE.read_submit(PATH, Headers(ASYNC), body.encode(), orjson.loads(body), managed=True).raw
+    assert raw is not None
+    assert raw.account_tag == TAG
 
 
 def test_files_of_two_accounts_are_refused() -> None:
