@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -36,13 +37,13 @@ class PromptUpstream(LanguageUpstream):
         self.said: dict[str, Answer] = {}
         self.asked: list[tuple[str, int]] = []
 
-    async def chat(self, body: bytes, account: Account) -> LanguageResponse:
+    async def chat(self, body: bytes, account: Account, headers: Mapping[str, str]) -> LanguageResponse:
         request = orjson.loads(body)
         content = request["messages"][-1]["content"]
         pictures = len(content) - 1 if isinstance(content, list) else 0
         self.asked.append((request["model"], pictures))
         self.answers.setdefault(account.credential, b"{}")
-        response = await super().chat(body, account)
+        response = await super().chat(body, account, headers)
         answer = self.said.get(request["model"], says(f"{request['model']} saw {pictures}"))
         if isinstance(answer, ProviderError):
             raise answer
