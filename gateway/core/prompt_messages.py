@@ -8,8 +8,8 @@ NOT_REWRITTEN: dict[str, LocalizedText] = {
         "Rewriting a prompt needs a credential for a language model: add {credentials} to the Authorization header",
     ),
     "no_managed_account": LocalizedText(
-        "网关尚未配置语言模型账号，无法改写提示词，请联系网关管理员",
-        "The gateway has no account for a language model to rewrite prompts: ask its administrator to add one",
+        "此网关密钥没有可用的语言模型，无法改写提示词，请联系网关管理员",
+        "This gateway key has no language model to rewrite prompts with: ask the gateway's administrator for one",
     ),
     "timeout": LocalizedText(
         "语言模型未在 {seconds} 秒内写完提示词，请稍后再试",

@@ -100,27 +100,40 @@ class LanguageCatalog:
         return (live or alike or usable)[0]
 
     async def chat_models(self, caller: Caller, *, see_pictures: bool = False) -> list[str]:
-        """A chat model of each provider that the caller can use, in the order of the providers: its default. With
-        `see_pictures` one that takes pictures, of each provider that has one: the default, else the first of the
-        table that the upstream lists now, else the first that it lists."""
+        """A chat model of each provider that the caller can use, in the order of the providers, by a name that the
+        caller's key may use: the default, else the first of the table that the upstream lists now, else the first that
+        it lists. With `see_pictures` only models that take pictures."""
         providers = [one for one in self._providers_of(caller) if one.name in self._calls[LanguageKind.CHAT]]
-        names = [self._defaults[provider.name].chat for provider in providers]
-        if see_pictures:
-            found = (self._seeing(caller, one, name) for one, name in zip(providers, names, strict=True))
-            names = await asyncio.gather(*found)
-        return [name for name in names if name]
+        found = (self._chat_model(caller, provider, see_pictures=see_pictures) for provider in providers)
+        return [name for name in await asyncio.gather(*found) if name]
 
-    async def _seeing(self, caller: Caller, provider: LanguageProvider, default: str) -> str:
-        """The model of a provider that takes pictures, see `chat_models`; "" without one."""
-        card = provider.language_model(default) if default else None
-        if card is not None and card.sees_pictures:
-            return default
-        table = [one.name for one in provider.language_models() if one.sees_pictures]
+    async def _chat_model(self, caller: Caller, provider: LanguageProvider, *, see_pictures: bool) -> str:
+        """The name of the model of a provider, see `chat_models`; "" without one."""
+
+        def name_of(model: LanguageModel) -> str:
+            fits = model.kind is LanguageKind.CHAT and (model.sees_pictures or not see_pictures)
+            return self._allowed_name(caller, model) if fits else ""
+
+        default = self._defaults[provider.name].chat
+        if default:
+            card = provider.language_model(default)
+            sees = card is not None and card.sees_pictures
+            name = name_of(LanguageModel(default, provider.name, LanguageKind.CHAT, sees_pictures=sees))
+            if name:
+                return name
+        models = provider.language_models()
         index = await self._live(caller, provider)
-        if index is None:
-            return next(iter(table), "")
-        listed = [one.name for one in index.cards if one.sees_pictures]
-        return next((name for name in table if name in listed), next(iter(listed), ""))
+        if index is not None:
+            models = [*(model for model in models if index.get(model.name)), *index.cards]
+        return next(filter(None, map(name_of, models)), "")
+
+    def _allowed_name(self, caller: Caller, model: LanguageModel) -> str:
+        """The name of a model, or an alias, that the caller's key may use; "" without one."""
+        names = [
+            model.name,
+            *(alias for alias, name in self._aliases.items() if fold_name(name) == fold_name(model.name)),
+        ]
+        return next((name for name in names if caller.may_use(model.provider, name)), "")
 
     async def models(self, caller: Caller) -> dict[str, LanguageModel]:
         """The models that a caller can use now, with their aliases, by name."""

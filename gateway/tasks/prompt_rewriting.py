@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cachetools import TTLCache
 
 from gateway.accounts.callers import Caller
+from gateway.core import tracing
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.logs import GATEWAY, location_of
@@ -71,7 +72,8 @@ class PromptRewriter:
             if done is None:
                 pictures = await pictures_of(request)
                 seconds = deadline.seconds_left - SENDING_SECONDS
-                done = await self.enhancer.enhance(order.caller, order.draft, limit, pictures, seconds=seconds)
+                with tracing.span("rewrite prompt"):
+                    done = await self.enhancer.enhance(order.caller, order.draft, limit, pictures, seconds=seconds)
         except GatewayError as error:
             return _unchanged(error)
         except Exception as error:

@@ -133,7 +133,7 @@ class Tasks:
                     with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
-                    cards = [own.card for own in validated.values()]
+                    cards = (own.card for own in validated.values())
                     rewriting = await self._prompts.for_submit(order, ready, cards, deadline)
                     if rewriting.prompt is not None:
                         ready = replace(ready, prompt=rewriting.prompt)

@@ -133,6 +133,7 @@ def _language(chat: str, embedding: str) -> dict[str, Example]:
     row = {"object": "embedding", "index": 0, "embedding": [0.013, -0.027, 0.041]}
     owner = next((spec.name for spec in registry.PROVIDERS if spec.default_language_models(spec.settings()).chat), "")
     listed = {"id": chat, "object": "model", "created": CREATED, "owned_by": owner, "type": "chat"}
+    listed["input_modalities"] = ["text"]
     return {
         "createChatCompletion": Example(
             {"model": chat, "messages": [{"role": "user", "content": "Describe a cat on a skateboard"}]},
