@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from gateway.api.schemas.responses import VideoObject
 from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
+from gateway.core.key_limit_settings import KeyLimits, KeyLimitSettings
 from gateway.core.settings import AccountSettings
 from providers.sandbox.language.compatible import CompatibleMode
 from providers.sandbox.server import SandboxServer
@@ -179,12 +180,13 @@ def test_without_a_model_that_sees_pictures_only_the_words_are_sent(
     assert reason_of(submit(blind, key, "", model=WAN_IMAGE, image_url="https://host.example/b.png")) == "missing"
 
 
-def managed_client(upstream: SandboxServer, *credentials: str) -> BackgroundServer:
+def managed_client(upstream: SandboxServer, *credentials: str, **settings: Any) -> BackgroundServer:
     accounts = tuple(
         AccountSettings(name=f"a{number}", credential=SecretStr(one)) for number, one in enumerate(credentials)
     )
     secrets: dict[str, Any] = {"keys": (SecretStr("alice:gw-alice"),), "secret": (SecretStr("a long secret"),)}
-    return BackgroundServer(create_app(settings_for(upstream, accounts=accounts, **secrets), clock=FastClock()))
+    given = settings_for(upstream, accounts=accounts, **secrets, **settings)
+    return BackgroundServer(create_app(given, clock=FastClock()))
 
 
 def test_gateway_key_uses_the_accounts_of_the_gateway(upstream: SandboxServer, session: str) -> None:
@@ -202,3 +204,16 @@ def test_gateway_key_without_a_language_account_says_whom_to_ask(upstream: Sandb
         assert "administrator" in answer["warnings"][0]["message"]
         refused = client.post("/v1/videos/prompts", json={"prompt": "x"}, headers=bearer("gw-alice"))
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+
+
+def test_model_is_one_that_the_limits_of_the_gateway_key_allow(upstream: SandboxServer, key: str) -> None:
+    def client_with(*models: str) -> BackgroundServer:
+        limits = KeyLimitSettings(keys={"alice": KeyLimits(models=models)})
+        return managed_client(upstream, key, key_limits=limits)
+
+    with client_with("wan*", "qwen-max") as server, httpx.Client(base_url=server.url) as client:
+        assert submit(client, "gw-alice")["revised_prompt"].endswith(ENDING)
+        assert prompt_of(client, "gw-alice")["language_model"] == "qwen-max"
+    with client_with("wan*") as server, httpx.Client(base_url=server.url) as client:
+        assert reason_of(submit(client, "gw-alice")) == "no_managed_account"
+    assert {body["model"] for body in upstream.sandbox.bodies("chat", key)} == {"qwen-max"}
