@@ -26,6 +26,7 @@ from gateway.api.routes import (
     native,
     openai_videos,
     operations,
+    prompts,
     tokens,
     usage,
     webhooks,
@@ -49,6 +50,7 @@ def _openai(prefix: str) -> list[Route]:
     return [
         Route(f"{prefix}/videos", openai_videos.create, methods=["POST"]),
         Route(f"{prefix}/videos", openai_videos.list_videos, methods=["GET"]),
+        Route(f"{prefix}/videos/prompts", prompts.enhance, methods=["POST"]),
         Route(f"{prefix}/videos/edits", openai_videos.edits, methods=["POST"]),
         Route(f"{prefix}/videos/extensions", openai_videos.extensions, methods=["POST"]),
         Route(f"{prefix}/videos/characters", openai_videos.characters, methods=["POST"]),

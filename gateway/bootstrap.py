@@ -40,12 +40,14 @@ from gateway.media.intake import MediaIntake
 from gateway.media.resize import INSTALL, can_shrink
 from gateway.media.url_policy import UrlPolicy
 from gateway.polling.poller import Poller
+from gateway.prompts.enhancer import PromptEnhancer
 from gateway.task_ids.locator import TaskLocator, TaskRefCache
 from gateway.task_ids.owner_lookup import OwnerLookup
 from gateway.task_ids.signed import derived_key
 from gateway.tasks.idempotency import IdempotencyStore
 from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
+from gateway.tasks.prompt_rewriting import PromptRewriter
 from gateway.tasks.service import Tasks
 from gateway.tasks.submit_lookup import SubmitLookup
 from gateway.tasks.submitter import Submitter
@@ -231,6 +233,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         max_total_bytes=settings.limits.upload_bytes,
         shrink=settings.media.shrink,
     )
+    language = Language(languages, pool, checks, clock, max_attempts=max_attempts)
+    prompts = PromptRewriter(PromptEnhancer(language), catalog, intake, clock)
     tasks = Tasks(
         registry.videos,
         catalog,
@@ -242,6 +246,7 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         intake,
         clock,
         grants=UploadGrants(clock, pool),
+        prompts=prompts,
         archiver=process.archiver,
     )
     callers = Callers(
@@ -279,7 +284,8 @@ def build_services(settings: Settings, process: ProcessState) -> Services:
         registry,
         callers,
         tasks,
-        Language(languages, pool, checks, clock, max_attempts=max_attempts),
+        language,
+        prompts,
         process.http,
         pool,
         checks,

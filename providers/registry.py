@@ -1,6 +1,6 @@
 """The list of providers, and the lookup of a provider by credential; of one that makes videos, by model or id."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from providers.contract.accounts import Account
@@ -33,9 +33,10 @@ def titles() -> str:
     return _joined([spec.title for spec in PROVIDERS], " and ")
 
 
-def credential_hints() -> LocalizedText:
-    """`a Jimeng sessionid or a DashScope key (sk-…)`: what callers may send as a credential."""
-    hints = [spec.credential_hint for spec in PROVIDERS]
+def credential_hints(names: Container[str] | None = None) -> LocalizedText:
+    """`a Jimeng sessionid or a DashScope key (sk-…)`: what callers may send as a credential; with `names`, those of
+    these providers."""
+    hints = [spec.credential_hint for spec in PROVIDERS if names is None or spec.name in names]
     # Chinese sets no blank beside its own brackets.
     chinese = _joined([hint.zh for hint in hints], " 或 ", "、").replace("） ", "）")
     return LocalizedText(chinese, _joined([hint.en for hint in hints], " or "))

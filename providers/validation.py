@@ -81,6 +81,11 @@ def validate(card: ModelCard, request: VideoRequest) -> VideoRequest:
     return request
 
 
+def text_length(text: str, han_weight: int = 1) -> int:
+    """Characters of a text, in which a Chinese one counts as `han_weight`."""
+    return len(text) + (han_weight - 1) * len(_HAN.findall(text)) if han_weight > 1 else len(text)
+
+
 def format_seconds(seconds: Iterable[int]) -> tuple[str, ...]:
     """Seconds as text, runs of three or more joined: (5, 10, 12) → 5, 10, 12; range(4, 16) → 4–15."""
     runs: list[list[int]] = []
@@ -343,7 +348,7 @@ def _check_texts(card: ModelCard, request: VideoRequest, problems: list[FieldPro
         ("prompt", request.prompt, card.max_prompt),
         ("negative_prompt", request.negative_prompt or "", card.max_negative_prompt),
     ):
-        length = len(text) + (card.han_weight - 1) * len(_HAN.findall(text))
+        length = text_length(text, card.han_weight)
         if limit and length > limit:
             values = {"limit": limit, "weight": card.han_weight}
             texts = (text.format(**values) for text in HAN_WEIGHTED_LIMIT)

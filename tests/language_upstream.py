@@ -60,7 +60,7 @@ class EmbeddingUpstream:
 
     def _model(self, name: str, *, unlisted: bool = False) -> LanguageModel:
         kind = LanguageKind.EMBEDDING if name.endswith("embedding") else LanguageKind.CHAT
-        return LanguageModel(name, self.name, kind, unlisted)
+        return LanguageModel(name, self.name, kind, unlisted, sees_pictures=name.endswith("seeing"))
 
 
 class LanguageUpstream(EmbeddingUpstream):

@@ -13,6 +13,7 @@ from gateway.accounts.callers import Caller
 from gateway.api.services import Services, services_of
 from gateway.core.localization import Language, choose_language
 from gateway.limits.key_usage import KeyUsage
+from gateway.prompts.draft import PromptDraft
 from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Task
 from providers.contract.requests import VideoRequest
@@ -86,9 +87,10 @@ def submit_order(
     *,
     nearest: bool = False,
     unmarked_retries: bool = False,
+    draft: PromptDraft | None = None,
 ) -> SubmitOrder:
     """The submit order of a request, with the idempotency key and retry count of its headers. `fingerprint` is the
-    digest of the request as the client sent it. `unmarked_retries` is that of `SubmitOrder`."""
+    digest of the request as the client sent it. `unmarked_retries` and `draft` are those of `SubmitOrder`."""
     count = request.headers.get("x-stainless-retry-count", "")
     return SubmitOrder(
         caller,
@@ -98,6 +100,7 @@ def submit_order(
         retry_count=int(count) if count.isascii() and count.isdigit() and len(count) < 4 else None,
         unmarked_retries=unmarked_retries,
         nearest=nearest,
+        draft=draft,
         client=ClientConnection(request),
     )
 

@@ -17,6 +17,7 @@ from gateway.limits.key_usages import KeyUsages
 from gateway.live.open_streams import OpenStreams
 from gateway.live.watching import Watches
 from gateway.live.webhooks.service import Webhooks
+from gateway.tasks.prompt_rewriting import PromptRewriter
 from gateway.tasks.service import Tasks
 from providers.registry import Registry
 from providers.transport.client import HttpClient
@@ -34,6 +35,7 @@ class Services:
     callers: Callers
     tasks: Tasks
     language: Language
+    prompts: PromptRewriter
     http: HttpClient
     pool: AccountPool
     checks: AccountChecks

@@ -1,7 +1,7 @@
 """Every submit of every surface: read and parse the body, submit it, report what was not done as asked."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any, Literal
@@ -17,8 +17,9 @@ from gateway.api.schemas.body_parser import read_object
 from gateway.api.schemas.requests import Generation, Reuse, parse_generation, parse_reuse
 from gateway.core.byte_ranges import content_length
 from gateway.core.errors import GatewayError, invalid
-from gateway.core.localization import Language
+from gateway.core.localization import Language, localize
 from gateway.live.webhooks.service import Followed
+from gateway.prompts.draft import PromptDraft
 from gateway.tasks.idempotency import fingerprint_of
 from gateway.tasks.order import Derivation, SubmitOrder
 from gateway.tasks.view import Submitted, Task
@@ -63,8 +64,9 @@ async def submit_generation(
     event. Raises GatewayError."""
     async with read_object(request, services(request).settings.limits.body_bytes) as fields:
         parsed = parse_generation(fields, services(request).settings.api.unknown_fields)
-        fingerprint = await _fingerprint(request, "video", parsed.request, parsed.webhook_url)
-        order = submit_order(request, caller, parsed.request, fingerprint, nearest=nearest)
+        draft = parsed.draft if parsed.enhance else None
+        fingerprint = await _fingerprint(request, "video", parsed.request, parsed.webhook_url, draft)
+        order = submit_order(request, caller, parsed.request, fingerprint, nearest=nearest, draft=draft)
         submitted, secret = await _submit(request, order, parsed, events)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
     return SubmitOutcome(submitted, parsed.prompt, parsed.wait, warnings, secret)
@@ -89,8 +91,9 @@ async def submit_derived(
         if video_id is not None and (parsed.clip or parsed.video_id not in (None, video_id)):
             raise invalid([FieldProblem("video", FieldReason.CONFLICT, (video_id,))], code="conflict")
         derivation = parsed.derivation(operation, video_id)
-        fingerprint = await _fingerprint(request, operation, derivation, parsed.webhook_url)
-        order = submit_order(request, caller, derivation, fingerprint, nearest=True)
+        draft = PromptDraft(parsed.prompt, operation=operation) if parsed.enhance else None
+        fingerprint = await _fingerprint(request, operation, derivation, parsed.webhook_url, draft)
+        order = submit_order(request, caller, derivation, fingerprint, nearest=True, draft=draft)
         submitted, secret = await _submit(request, order, parsed, VIDEO_EVENTS)
     warnings = _by_names(parsed.names, (*parsed.warnings, *submitted.warnings))
     outcome = SubmitOutcome(submitted, parsed.prompt, warnings=warnings, webhook_secret=secret)
@@ -98,13 +101,16 @@ async def submit_derived(
 
 
 async def _fingerprint(
-    request: Request, operation: str, content: VideoRequest | Derivation, webhook_url: str | None
+    request: Request,
+    operation: str,
+    content: VideoRequest | Derivation,
+    webhook_url: str | None,
+    draft: PromptDraft | None,
 ) -> bytes:
     """The fingerprint of a parsed body, in a thread where the body is large: it takes a pass over its text."""
     size = content_length(request.headers)
-    return await offload(
-        INLINE_BYTES if size is None else size, partial(fingerprint_of, operation, content, webhook_url)
-    )
+    work = partial(fingerprint_of, operation, content, webhook_url, draft)
+    return await offload(INLINE_BYTES if size is None else size, work)
 
 
 async def _submit(
@@ -132,14 +138,29 @@ def secret_field(outcome: SubmitOutcome) -> dict[str, str]:
 
 
 def _by_names(names: Mapping[str, str], warnings: Iterable[FieldWarning]) -> tuple[FieldWarning, ...]:
-    renamed = (FieldWarning(one.code, names.get(one.field, one.field), one.value) for one in warnings)
+    renamed = (replace(one, field=names.get(one.field, one.field)) for one in warnings)
     return tuple(dict.fromkeys(renamed))
 
 
-def warning_fields(warnings: Iterable[FieldWarning]) -> dict[str, Any]:
+def revised_field(outcome: SubmitOutcome) -> dict[str, str]:
+    """The `revised_prompt` of an answer, empty where the prompt is the client's own."""
+    revised = outcome.submitted.revised_prompt
+    return {} if revised is None else {"revised_prompt": revised}
+
+
+def warning_fields(warnings: Iterable[FieldWarning], language: Language) -> dict[str, Any]:
     """The `warnings` of an answer, empty where there are none."""
-    rows = [{"code": one.code, "field": one.field, **({"value": one.value} if one.value else {})} for one in warnings]
+    rows = [_warning(one, language) for one in warnings]
     return {"warnings": rows} if rows else {}
+
+
+def _warning(warning: FieldWarning, language: Language) -> dict[str, str]:
+    row: dict[str, str] = {"code": warning.code, "field": warning.field}
+    if warning.value:
+        row["value"] = warning.value
+    if warning.message is not None:
+        row["message"] = localize(warning.message, language)
+    return row
 
 
 def warning_headers(warnings: Iterable[FieldWarning]) -> dict[str, str]:

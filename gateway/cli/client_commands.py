@@ -39,6 +39,7 @@ def submit(
         bool, typer.Option("--references", help="Use the images as references, not as first and last frame.")
     ] = False,
     seed: Annotated[int | None, typer.Option(help="The same seed gives a similar video.")] = None,
+    enhance: Annotated[bool, typer.Option("--enhance", help="Have a language model rewrite the prompt first.")] = False,
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another field of the request; repeatable.")
     ] = None,
@@ -71,6 +72,7 @@ def submit(
         last_frame=last_frame,
         videos=video or (),
         references=references,
+        enhance=enhance,
         fields=field or (),
         options=option or (),
     )

@@ -122,6 +122,10 @@ class GatewayError(Exception):
         if self.param is not None:
             self.param = names.get(self.param, self.param)
 
+    def add_log_fields(self, fields: Mapping[str, str]) -> None:
+        """Add fields to the access log line of the request."""
+        self._log_fields |= fields
+
     @property
     def spec(self) -> ErrorSpec:
         return ERROR_SPECS[self.code]

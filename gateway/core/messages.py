@@ -298,10 +298,6 @@ ERRORS: dict[str, LocalizedText] = {  # The HTTP contract fixes the Chinese of t
         "{param}：data: 链接不是有效的 base64，格式应为 data:image/png;base64,…",
         "{param}: the data: URL is not valid base64. Expected format: data:image/png;base64,…",
     ),
-    "enhancement_not_supported": LocalizedText(
-        "enhance_prompt：此版本不支持改写提示词，请直接提供完整提示词",
-        "enhance_prompt: this version cannot rewrite prompts: send the final prompt",
-    ),
     "idempotency_mismatch": LocalizedText(
         "该 Idempotency-Key 已用于不同的请求，请换用新的 key",
         "This Idempotency-Key was already used for a different request: use a new key",

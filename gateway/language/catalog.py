@@ -5,7 +5,7 @@ several, to the one that lists the model now, else to the one whose names have t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.accounts.callers import Caller
@@ -57,6 +57,11 @@ class LanguageCatalog:
         self._discovery = discovery
         self._client_headers = client_headers
 
+    @property
+    def chat_providers(self) -> Collection[str]:
+        """The names of the providers with chat models."""
+        return self._calls[LanguageKind.CHAT].keys()
+
     async def choose(self, caller: Caller, kind: LanguageKind, model: str) -> Choice:
         """The provider for a model as a client names it, "" for the default.
 
@@ -93,6 +98,42 @@ class LanguageCatalog:
         live = [one for one, found in zip(usable, indexes, strict=True) if found is not None and found.get(name)]
         alike = [provider for provider in usable if provider.language_model(name) is not None]
         return (live or alike or usable)[0]
+
+    async def chat_models(self, caller: Caller, *, see_pictures: bool = False) -> list[str]:
+        """A chat model of each provider that the caller can use, in the order of the providers, by a name that the
+        caller's key may use: the default, else the first of the table that the upstream lists now, else the first that
+        it lists. With `see_pictures` only models that take pictures."""
+        providers = [one for one in self._providers_of(caller) if one.name in self._calls[LanguageKind.CHAT]]
+        found = (self._chat_model(caller, provider, see_pictures=see_pictures) for provider in providers)
+        return [name for name in await asyncio.gather(*found) if name]
+
+    async def _chat_model(self, caller: Caller, provider: LanguageProvider, *, see_pictures: bool) -> str:
+        """The name of the model of a provider, see `chat_models`; "" without one."""
+
+        def name_of(model: LanguageModel) -> str:
+            fits = model.kind is LanguageKind.CHAT and (model.sees_pictures or not see_pictures)
+            return self._allowed_name(caller, model) if fits else ""
+
+        default = self._defaults[provider.name].chat
+        if default:
+            card = provider.language_model(default)
+            sees = card is not None and card.sees_pictures
+            name = name_of(LanguageModel(default, provider.name, LanguageKind.CHAT, sees_pictures=sees))
+            if name:
+                return name
+        models = provider.language_models()
+        index = await self._live(caller, provider)
+        if index is not None:
+            models = [*(model for model in models if index.get(model.name)), *index.cards]
+        return next(filter(None, map(name_of, models)), "")
+
+    def _allowed_name(self, caller: Caller, model: LanguageModel) -> str:
+        """The name of a model, or an alias, that the caller's key may use; "" without one."""
+        names = [
+            model.name,
+            *(alias for alias, name in self._aliases.items() if fold_name(name) == fold_name(model.name)),
+        ]
+        return next((name for name in names if caller.may_use(model.provider, name)), "")
 
     async def models(self, caller: Caller) -> dict[str, LanguageModel]:
         """The models that a caller can use now, with their aliases, by name."""

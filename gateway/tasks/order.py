@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gateway.accounts.callers import Caller
+from gateway.prompts.draft import PromptDraft
 from providers.contract.requests import Media, VideoRequest
 
 
@@ -46,7 +47,8 @@ class SubmitOrder:
     `fingerprint` identifies the content of the request, see `idempotency.fingerprint_of`. `idempotency_key` and
     `retry_count`, the number of retries of the client's library, are None where the client sends none.
     `unmarked_retries` says that the client's library resends a submit on its own without a count. `nearest` snaps
-    duration and size to the nearest that the model supports instead of rejecting them.
+    duration and size to the nearest that the model supports instead of rejecting them. `draft` is what a language model
+    rewrites the prompt from, None where it stays as it is.
     """
 
     caller: Caller
@@ -56,4 +58,5 @@ class SubmitOrder:
     retry_count: int | None = None
     unmarked_retries: bool = False
     nearest: bool = False
+    draft: PromptDraft | None = None
     client: ClientPresence = CONNECTED

@@ -26,6 +26,7 @@ from gateway.tasks.listing import Listing
 from gateway.tasks.model_catalog import Catalog
 from gateway.tasks.observer import TaskObserver
 from gateway.tasks.order import SubmitOrder
+from gateway.tasks.prompt_rewriting import UNCHANGED, PromptRewriter, Rewriting
 from gateway.tasks.reservation import counted_seconds, refresh_running, reserved
 from gateway.tasks.send_deadline import SendDeadline
 from gateway.tasks.submit_lookup import LookupResult
@@ -59,6 +60,7 @@ class Tasks:
         clock: Clock,
         *,
         grants: UploadGrants,
+        prompts: PromptRewriter,
         archiver: TaskArchiver | None = None,
     ) -> None:
         self._registry = registry
@@ -71,6 +73,7 @@ class Tasks:
         self._submitter = submitter
         self._intake = intake
         self._grants = grants
+        self._prompts = prompts
         self._archiver = archiver
         self._observer = TaskObserver(locator, poller, archiver, clock)
 
@@ -121,6 +124,7 @@ class Tasks:
             validated = offer.validated(card, request, nearest=order.nearest)
             first = next(iter(validated.values()))
             without_model: list[Account] = []
+            rewriting = UNCHANGED
             await refresh_running(caller, self._registry, self._poller.refresh, deadline)
             seconds = counted_seconds(first, first.card or card)
             try:
@@ -129,6 +133,10 @@ class Tasks:
                     with deadline.transfer(), tracing.span("receive inputs"):
                         intake = self._intake.ready(first.card or card, first, caller.identity)
                         ready = await inputs.enter_async_context(intake)
+                    cards = (own.card for own in validated.values())
+                    rewriting = await self._prompts.for_submit(order, ready, cards, deadline)
+                    if rewriting.prompt is not None:
+                        ready = replace(ready, prompt=rewriting.prompt)
                     requests = {
                         account: ready if own.card is ready.card else replace(ready, card=own.card)
                         for account, own in validated.items()
@@ -140,6 +148,7 @@ class Tasks:
                         reservation.accepted(account.id, submission.id)
                     sent = ready
             except GatewayError as error:
+                error.add_log_fields(rewriting.log_fields)
                 if not without_model or error.code != "model_not_found":
                     raise
                 await self.catalog.refresh(without_model)
@@ -150,13 +159,14 @@ class Tasks:
                     raise
             else:
                 self.catalog.invalidate(without_model)
+                self._prompts.submitted(order)
                 if not is_new:
                     return self._existing(caller, account, submission, card, named=named)
-                return self._created(caller, account, submission, sent, request.prompt)
+                return self._created(caller, account, submission, sent, rewriting)
         raise AssertionError
 
     def _created(
-        self, caller: Caller, account: Account, submission: Submission, validated: VideoRequest, prompt: str
+        self, caller: Caller, account: Account, submission: Submission, validated: VideoRequest, rewriting: Rewriting
     ) -> Submitted:
         """Register a new submission with the poller and the archiver."""
         created = int(self._clock.now())
@@ -166,8 +176,8 @@ class Tasks:
             id, provider = submission.id, self._registry[account.provider]
             seconds, size = asked_seconds(validated), asked_size(validated)
             ref = TaskRef(id, provider, account, id, validated.model, created, seconds, size)
-            self._archiver.submitted(ref, prompt)
-        return self._submitted(caller, account, submission.id, validated, created)
+            self._archiver.submitted(ref, validated.prompt)
+        return self._submitted(caller, account, submission.id, validated, created, rewriting)
 
     def _existing(
         self, caller: Caller, account: Account, submission: Submission, card: ModelCard, *, named: bool
@@ -182,7 +192,13 @@ class Tasks:
         return self._submitted(caller, account, submission.id, VideoRequest(before.name), created)
 
     def _submitted(
-        self, caller: Caller, account: Account, upstream_id: str, validated: VideoRequest, created: int
+        self,
+        caller: Caller,
+        account: Account,
+        upstream_id: str,
+        validated: VideoRequest,
+        created: int,
+        rewriting: Rewriting = UNCHANGED,
     ) -> Submitted:
         try:
             signed = self._locator.signed_id(caller, account, upstream_id, validated, created)
@@ -199,7 +215,9 @@ class Tasks:
             created,
             asked_seconds(validated),
             asked_size(validated),
-            validated.warnings,
+            (*validated.warnings, *rewriting.warnings),
+            rewriting.prompt,
+            rewriting.log_fields,
         )
 
     async def upload_grant(

@@ -1,6 +1,7 @@
 """Task views: values that each API renders in its own way."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.polling.task_cache import Observation
@@ -28,7 +29,8 @@ class Submitted:
 
     `signed_id` is the public id of the OpenAI surface. It is `id` as well where the upstream's own id is not enough.
     `upstream_id` and `account`, its label, are for the log only. `seconds` (0: unknown) and `size` ("WIDTHxHEIGHT", "":
-    unknown) are those of the validated request.
+    unknown) are those of the validated request. `revised_prompt` is what a language model wrote in place of the
+    client's prompt, None if nothing; `rewriting` are the log fields of that.
 
     It is not a `TaskRef`: the idempotency store caches it for a day, and a `TaskRef` holds the credential.
     """
@@ -43,6 +45,8 @@ class Submitted:
     seconds: int = 0
     size: str = ""
     warnings: tuple[FieldWarning, ...] = ()
+    revised_prompt: str | None = None
+    rewriting: Mapping[str, str] = field(default_factory=dict)
 
     def log_fields(self, id: str) -> dict[str, str]:
         """The fields for the access log. `id` is the one that the client got."""
@@ -52,6 +56,7 @@ class Submitted:
             "model": self.model,
             "provider": self.provider,
             "account": self.account,
+            **self.rewriting,
         }
 
 

@@ -23,12 +23,13 @@ class LanguageKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
     """A language model. `name` is the name on the wire. `unlisted` marks a model that no table has: its name has the
-    form of this upstream's names."""
+    form of this upstream's names. `sees_pictures` is True for a model that takes pictures in messages."""
 
     name: str
     provider: str
     kind: LanguageKind
     unlisted: bool = False
+    sees_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

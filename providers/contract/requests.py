@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from providers.contract.accounts import Proxy
+from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole
 from providers.media_files import MediaFile, MediaKind
 
@@ -43,11 +44,13 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class FieldWarning:
-    """A field without the requested effect: `ignored_field`, or `adjusted_value` with the `value` used instead."""
+    """A field without the requested effect: `ignored_field`, `adjusted_value` with the `value` used instead, or
+    `not_enhanced` with a word for the reason as `value` and the reason for people as `message`."""
 
-    code: Literal["ignored_field", "adjusted_value"]
+    code: Literal["ignored_field", "adjusted_value", "not_enhanced"]
     field: str
     value: str = ""
+    message: LocalizedText | None = None
 
 
 @dataclass(frozen=True, slots=True)

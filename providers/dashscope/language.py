@@ -32,13 +32,19 @@ EMBEDDING_MODELS = ("text-embedding-v4", "text-embedding-v3", "text-embedding-v2
 _FAMILY = re.compile(r"(?:qwen|qwq|qvq|deepseek|kimi|moonshot|glm|llama|baichuan|yi-|text-embedding)", re.IGNORECASE)
 _OTHER = re.compile(r"image|tts|asr|realtime|livetranslate|speech|audio|rerank|-vc|-vd", re.IGNORECASE)
 """Models of pictures and sounds in the list."""
+_SEES = re.compile(r"qwen[\d.]*-(?:vl|omni)-|qvq|qwen3\.[5-9]-|kimi-k2\.[5-9]|glm-\d(?:\.\d)?v", re.IGNORECASE)
+"""Models that take pictures, as the page of visual understanding lists them. Those of OCR read text and nothing
+else."""
 
 
 def model_of(name: str) -> LanguageModel | None:
     """The language model of a name of a known family, else None."""
     if not _FAMILY.match(name) or _OTHER.search(name):
         return None
-    return LanguageModel(name, PROVIDER, LanguageKind.EMBEDDING if "embedding" in name else LanguageKind.CHAT)
+    if "embedding" in name:
+        return LanguageModel(name, PROVIDER, LanguageKind.EMBEDDING)
+    sees = bool(_SEES.match(name)) and "-ocr" not in name
+    return LanguageModel(name, PROVIDER, LanguageKind.CHAT, sees_pictures=sees)
 
 
 def error_of(failed: Failure) -> ProviderError:

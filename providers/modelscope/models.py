@@ -22,10 +22,18 @@ _NAME = re.compile(r"[\w.-]+/[\w.:-]+")
 _EMBEDDING = re.compile(r"embedding|/bge-|/gte", re.IGNORECASE)
 _OTHER = re.compile(r"image|flux|diffusion|sdxl|kolors|video|wan2|tts|lora|rerank", re.IGNORECASE)
 """Models of pictures, videos and sounds in the list."""
+_SEES = re.compile(
+    r"-vl\b|vl\d|internvl|qvq|-omni|glm-\d(?:\.\d)?v|kimi-k2\.[5-9]|minicpm-v|qwen3\.[5-9]|llama-4|gemma-3|step3|vision",
+    re.IGNORECASE,
+)
+"""Models that take pictures. Those of OCR read the text in them and nothing else."""
 
 
 def model_of(name: str) -> LanguageModel | None:
     """The model of a name of the list; None for one that is no language model."""
     if not _NAME.fullmatch(name) or _OTHER.search(name):
         return None
-    return LanguageModel(name, PROVIDER, LanguageKind.EMBEDDING if _EMBEDDING.search(name) else LanguageKind.CHAT)
+    if _EMBEDDING.search(name):
+        return LanguageModel(name, PROVIDER, LanguageKind.EMBEDDING)
+    sees = bool(_SEES.search(name)) and "ocr" not in name.lower()
+    return LanguageModel(name, PROVIDER, LanguageKind.CHAT, sees_pictures=sees)

@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolPara
 from providers.sandbox.server import SandboxServer
 
 MODELSCOPE, COMPATIBLE = "Qwen/Qwen3-8B", "qwen-plus"
+SEEING = "Qwen/Qwen3-VL-235B-A22B-Instruct"
 each_model = pytest.mark.parametrize("model", [MODELSCOPE, COMPATIBLE])
 TOOL: ChatCompletionToolParam = {
     "type": "function",
@@ -91,9 +92,9 @@ def test_body_reaches_the_upstream_untouched(openai_client: openai.OpenAI, upstr
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
     messages: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "see"}, picture]}]
     own: dict[str, Any] = {"top_k": 3, "own": {"a": [1.5]}}
-    openai_client.chat.completions.create(model=MODELSCOPE, messages=messages, temperature=0.5, extra_body=own)
+    openai_client.chat.completions.create(model=SEEING, messages=messages, temperature=0.5, extra_body=own)
     bodies = upstream.sandbox.bodies("chat", token)
-    assert bodies == [{"model": MODELSCOPE, "messages": messages, "temperature": 0.5, **own}]
+    assert bodies == [{"model": SEEING, "messages": messages, "temperature": 0.5, **own}]
 
 
 @pytest.mark.parametrize(

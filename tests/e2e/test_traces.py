@@ -65,6 +65,16 @@ def test_submit_is_a_tree_of_spans_below_the_client(spans: InMemorySpanExporter,
     assert (call.kind, dict(call.attributes or {})["gateway.provider"]) == (SpanKind.CLIENT, "jimeng")
 
 
+def test_rewriting_of_a_prompt_is_a_step_of_its_submit(spans: InMemorySpanExporter, client: httpx.Client) -> None:
+    """The call to the language model is below it."""
+    body = {"prompt": "a cat", "model": "wan2.6-t2v", "enhance_prompt": True}
+    answer = client.post("/v1/videos/generations", json=body, headers=bearer("sk-traced"))
+    assert answer.json()["revised_prompt"]
+    request, step = one(spans, "POST /v1/videos/generations"), one(spans, "rewrite prompt")
+    assert request.context is not None and step.context is not None
+    assert (parent_of(step), parent_of(one(spans, "upstream chat"))) == (request.context.span_id, step.context.span_id)
+
+
 def test_poll_and_its_query_are_spans(spans: InMemorySpanExporter, client: httpx.Client) -> None:
     id = submit(client)
     spans.clear()

@@ -58,6 +58,7 @@ def _examples(providers: str) -> Mapping[str, Example]:
     native = {operation: example for api in native_apis() for operation, example in _native(api)}
     return {
         **_generations(_first(videos.text), provider),
+        **_prompts(_first(videos.text), chat),
         **_openai_videos(_first(videos.text), _first(videos.edit), _first(videos.extend), provider),
         **_language(chat, embedding),
         **_credentials_and_accounts(provider),
@@ -89,6 +90,13 @@ def _generations(model: str, provider: str) -> dict[str, Example]:
             {"id": "evt_5c1d", "object": "event", "type": "video.completed", "created_at": _ENDED, "data": event}
         ),
     }
+
+
+def _prompts(model: str, language_model: str) -> dict[str, Example]:
+    revised = "Slow push in: a tabby cat rides a skateboard down a sunlit street, golden light, soft shadows."
+    shot = {"camera_movement": "push_forward", "lighting": "golden_hour"}
+    answer = {"prompt": _PROMPT, "revised_prompt": revised, "model": model, "language_model": language_model}
+    return {"enhancePrompt": Example({"model": model, "prompt": _PROMPT, **shot}, answer)}
 
 
 def _openai_videos(model: str, editing: str, extending: str, provider: str) -> dict[str, Example]:
@@ -125,6 +133,7 @@ def _language(chat: str, embedding: str) -> dict[str, Example]:
     row = {"object": "embedding", "index": 0, "embedding": [0.013, -0.027, 0.041]}
     owner = next((spec.name for spec in registry.PROVIDERS if spec.default_language_models(spec.settings()).chat), "")
     listed = {"id": chat, "object": "model", "created": CREATED, "owned_by": owner, "type": "chat"}
+    listed["input_modalities"] = ["text"]
     return {
         "createChatCompletion": Example(
             {"model": chat, "messages": [{"role": "user", "content": "Describe a cat on a skateboard"}]},

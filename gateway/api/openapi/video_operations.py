@@ -39,6 +39,17 @@ GENERATIONS = OperationGroup(
             links=_OF_A_TASK,
         ),
         Operation(
+            "post",
+            "/v1/videos/prompts",
+            "enhancePrompt",
+            "Rewrite a prompt as `enhance_prompt` of a submit does, without submitting a video",
+            {200: responses.RevisedPrompt},
+            body=requests.VideoGenerationRequest,
+            parameters=(LANGUAGE,),
+            error_statuses=(400, 401, 403, 404, 413, 429, 502),
+            description="Takes the body of a submit; fields that do not concern the prompt have no effect.",
+        ),
+        Operation(
             "get",
             "/v1/videos/tasks/{id}",
             "getTask",

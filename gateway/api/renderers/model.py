@@ -50,6 +50,7 @@ def render_model(name: str, card: ModelCard) -> dict[str, Any]:
 def render_language_model(name: str, model: LanguageModel) -> dict[str, Any]:
     """The object of a language model. `name` is the name for clients, which may be an alias."""
     fields = _common(name, model.kind.value, model.provider)
+    fields["input_modalities"] = ["text", "image"] if model.sees_pictures else ["text"]
     return fields if name == model.name else fields | {"alias_of": model.name}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from gateway.api.poll_endpoint import cancel_task
 from gateway.api.renderers.task import render_task
 from gateway.api.submit_endpoint import (
     SubmitOutcome,
+    revised_field,
     secret_field,
     submit_generation,
     warning_fields,
@@ -50,9 +52,16 @@ async def submit(request: Request) -> Response:
     except asyncio.CancelledError:
         # The process stops; the task continues.
         return _accepted(request, outcome, 202)
-    fields = render_task(task, language_of(request)) | secret_field(outcome) | warning_fields(outcome.warnings)
+    fields = render_task(task, language_of(request)) | _extras(request, outcome)
+    if "data" in fields:
+        fields["data"] = [link | revised_field(outcome) for link in fields["data"]]
     headers = poll_headers(task) | warning_headers(outcome.warnings) | {"preference-applied": f"wait={seconds:g}"}
     return json_response(fields, 200 if task.state.phase.ended else 202, headers)
+
+
+def _extras(request: Request, outcome: SubmitOutcome) -> dict[str, Any]:
+    """What an answer to a submit has beside the task."""
+    return revised_field(outcome) | secret_field(outcome) | warning_fields(outcome.warnings, language_of(request))
 
 
 def _accepted(request: Request, outcome: SubmitOutcome, status: int = 200) -> Response:
@@ -66,7 +75,7 @@ def _accepted(request: Request, outcome: SubmitOutcome, status: int = 200) -> Re
     }
     location = link_to(request.scope, f"/v1/videos/tasks/{submitted.id}")
     headers = {"location": location} | warning_headers(outcome.warnings)
-    return json_response(fields | secret_field(outcome) | warning_fields(outcome.warnings), status, headers)
+    return json_response(fields | _extras(request, outcome), status, headers)
 
 
 async def method_not_allowed(request: Request) -> Response:

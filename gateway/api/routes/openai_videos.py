@@ -11,6 +11,7 @@ from gateway.api.renderers.video import render_video, video_object
 from gateway.api.submit_endpoint import (
     VIDEO_EVENTS,
     SubmitOutcome,
+    revised_field,
     secret_field,
     submit_derived,
     submit_generation,
@@ -144,7 +145,8 @@ def _created(request: Request, outcome: SubmitOutcome, remixed_from: str | None 
     video["prompt"] = outcome.prompt
     if remixed_from:
         video["remixed_from_video_id"] = remixed_from
-    fields = video | {"provider": submitted.provider} | secret_field(outcome) | warning_fields(outcome.warnings)
+    video |= revised_field(outcome) | {"provider": submitted.provider} | secret_field(outcome)
+    fields = video | warning_fields(outcome.warnings, language_of(request))
     location = link_to(request.scope, f"/v1/videos/{id}")
     return json_response(fields, headers={"location": location} | warning_headers(outcome.warnings))
 

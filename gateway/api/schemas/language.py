@@ -72,6 +72,9 @@ class LanguageModelObject(BaseModel):
     created: int
     owned_by: str
     type: Literal["chat", "embedding"]
+    input_modalities: list[Literal["text", "image"]] = Field(
+        description="Kinds of input that the model takes, as far as known."
+    )
     alias_of: str | None = None
 
 

@@ -2,19 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.api.schemas import shot_prompt
 from gateway.api.schemas.field_resolver import ResolvedFields, UnknownFields, refuse_problems, resolve_fields
 from gateway.api.schemas.field_schema import show_fields, show_video
+from gateway.api.schemas.field_types import (
+    MAX_OPTIONS_DEPTH,
+    MAX_SEED,
+    ModelName,
+    Options,
+    Resolution,
+    Seconds,
+    Secret,
+    Seed,
+    Switch,
+    Text,
+    WebhookUrl,
+    Whole,
+)
 from gateway.api.schemas.media_fields import InputError, holds_inputs, is_address, read_inputs, shown_value
-from gateway.core.errors import GatewayError, invalid
-from gateway.core.messages import ERRORS
-from gateway.core.webhook_secrets import PATTERN, PREFIX, is_secret
+from gateway.core.errors import invalid
+from gateway.core.webhook_secrets import PREFIX
+from gateway.prompts.draft import PromptDraft
 from gateway.task_ids.signed import MAX_MODEL_BYTES
 from gateway.tasks.order import Derivation
 from providers.contract.errors import FieldProblem, FieldReason
@@ -22,87 +34,15 @@ from providers.contract.localized_text import LocalizedText
 from providers.contract.requests import FieldWarning, Media, VideoRequest
 from providers.media_files import MediaKind
 
-MAX_SECONDS = 100_000
-"""Longer durations are capped to this. The model card has the durations that a model supports."""
-MAX_OPTIONS_DEPTH = 16
-_MAX_SEED = 2**32 - 1
-
-
-def _object_in_text(value: Any) -> Any:
-    """Forms carry an object as JSON text."""
-    if isinstance(value, str):
-        if not value.strip():
-            return None
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value
-
-
-def _shallow(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuses an object nested deeper than any upstream's parameters are."""
-    level: list[Any] = [value]
-    for _ in range(MAX_OPTIONS_DEPTH):
-        level = [
-            item
-            for held in level
-            for item in (held.values() if isinstance(held, dict) else held)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return value
-    raise PydanticCustomError("depth", "nested too deeply")
-
-
-def _no_switch(value: Any) -> Any:
-    """Refuses true and false, which Python takes for 1 and 0."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "a number")
-    return value
-
-
-def _resolution(value: str) -> str:
-    text = value.strip().lower()
-    return f"{text}p" if text.isdigit() else text
-
-
-def _fits_an_id(value: str) -> str:
-    if len(value.encode("utf-8", "surrogateescape")) > MAX_MODEL_BYTES:
-        raise PydanticCustomError("too_many_bytes", "at most {limit} bytes", {"limit": MAX_MODEL_BYTES})
-    return value.strip()
-
-
-def _stripped(value: str) -> str:
-    return value.strip()
-
-
-def _webhook_secret(value: str) -> str:
-    if not is_secret(value):
-        raise PydanticCustomError("webhook_secret", "whsec_ and base64")
-    return value
-
-
-Text = str | None
-Secret = Annotated[
-    str,
-    AfterValidator(_webhook_secret),
-    WithJsonSchema({"type": "string", "pattern": PATTERN}),
-]
-WebhookUrl = Annotated[str, AfterValidator(_stripped)] | None
-# Limits stand before validators: after one they would not be known to JSON schema.
-Whole = (
-    Annotated[int, Field(ge=-1), BeforeValidator(_no_switch), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))]
-    | None
-)
-Switch = bool | None
-Resolution = Annotated[str, AfterValidator(_resolution)]
-ModelName = Annotated[str, AfterValidator(_fits_an_id)]
-
-
 _WEBHOOK_DESCRIPTION = (
     "A public https:// URL that gets a signed `video.completed` or `video.failed` event (Standard Webhooks) when the "
     "task ends."
+)
+
+
+_ENHANCE_DESCRIPTION = (
+    "A language model of the credential rewrites the prompt and the shot description first, in the prompt's language; "
+    "the response has `revised_prompt`. On any trouble the prompt stays as it is, and `warnings` says why."
 )
 
 
@@ -131,9 +71,7 @@ class VideoGenerationRequest(BaseModel):
     )
 
     negative_prompt: Text = Field(None, description="What not to show.")
-    seed: Annotated[int, Field(ge=0, le=_MAX_SEED), BeforeValidator(_no_switch)] | None = Field(
-        None, description="The same seed and request give a similar video."
-    )
+    seed: Seed = Field(None, description="The same seed and request give a similar video.")
     prompt_extend: Switch = Field(None, description="The model may rewrite the prompt.")
     watermark: Switch = Field(None, description="A mark in the corner.")
     audio: Switch = Field(None, description="With sound.")
@@ -147,19 +85,15 @@ class VideoGenerationRequest(BaseModel):
     camera_movement: Text = Field(None, description="Into the prompt: " + ", ".join(shot_prompt.CAMERA_MOVEMENTS) + ".")
     lighting: Text = Field(None, description="Into the prompt: " + ", ".join(shot_prompt.LIGHTING) + ".")
     motion_prompt: Text = Field(None, description="Into the prompt: how things move.")
-    enhance_prompt: Switch = Field(None, description="Not available yet: a language model rewrites the prompt first.")
-    provider_options: Annotated[
-        Annotated[dict[str, Any], AfterValidator(_shallow)] | None, BeforeValidator(_object_in_text)
-    ] = Field(None, description="Goes into the upstream's own parameters as it is.")
+    enhance_prompt: Switch = Field(None, description=_ENHANCE_DESCRIPTION)
+    provider_options: Options = Field(None, description="Goes into the upstream's own parameters as it is.")
     wait_completion: Switch = Field(
         None, description="Hold the answer until the task ends, at most VIDEO_TIMEOUT; or send `Prefer: wait=N`."
     )
     webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
 
     def video_request(self, media: list[Media], sound: Media | None) -> VideoRequest:
-        """The request as the providers take it. Raises GatewayError for what this version cannot do."""
-        if self.enhance_prompt:
-            raise GatewayError("unsupported_parameter", ERRORS["enhancement_not_supported"], param="enhance_prompt")
+        """The request as the providers take it."""
         shot_type = self.shot_type.lower() if self.shot_type else None
         return VideoRequest(
             model=self.model or "",
@@ -187,11 +121,20 @@ class VideoGenerationRequest(BaseModel):
             options=self.provider_options or {},
         )
 
+    def draft(self) -> PromptDraft:
+        """What the prompt is rewritten from."""
+        shot = shot_prompt.described(self.camera_movement, self.shot_type, self.lighting, self.motion_prompt)
+        return PromptDraft(self.prompt, shot)
+
+
+_NO_DRAFT = PromptDraft("")
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A parsed request for a video. `prompt` is as the client wrote it, `names` are the client's names of our fields,
-    `wait` is None where the client says nothing of waiting. `webhook_url` is as the client wrote it."""
+    `wait` is None where the client says nothing of waiting. `webhook_url` is as the client wrote it. With `enhance` the
+    prompt is rewritten from `draft`."""
 
     request: VideoRequest
     prompt: str
@@ -199,6 +142,8 @@ class Generation:
     names: Mapping[str, str]
     warnings: tuple[FieldWarning, ...] = ()
     webhook_url: str | None = None
+    draft: PromptDraft = _NO_DRAFT
+    enhance: bool = False
 
 
 class VideoReuseRequest(BaseModel):
@@ -208,11 +153,12 @@ class VideoReuseRequest(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
-    duration: Annotated[int, Field(ge=1, le=60), BeforeValidator(_no_switch)] | None = Field(
+    duration: Seconds = Field(
         None,
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",
     )
+    enhance_prompt: Switch = Field(None, description=_ENHANCE_DESCRIPTION)
     webhook_url: WebhookUrl = Field(None, description=_WEBHOOK_DESCRIPTION)
 
 
@@ -243,7 +189,8 @@ class WebhookTestRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """A parsed request for a video that is made of another one, which is given by `video_id` or as `clip`."""
+    """A parsed request for a video that is made of another one, which is given by `video_id` or as `clip`. With
+    `enhance` a language model rewrites the prompt."""
 
     prompt: str
     model: str | None
@@ -253,6 +200,7 @@ class Reuse:
     names: Mapping[str, str]
     warnings: tuple[FieldWarning, ...] = ()
     webhook_url: str | None = None
+    enhance: bool = False
 
     def derivation(self, operation: Literal["remix", "edit", "extend"], video_id: str | None = None) -> Derivation:
         return Derivation(operation, self.prompt, self.model, self.seconds, video_id or self.video_id, self.clip)
@@ -270,11 +218,11 @@ _WANTED: dict[str, str] = {
     "webhook_secret": f"{PREFIX}… (base64, 24–64 bytes)",
     "literal_error": "first_last_frames, omni_reference",
 }
-_RANGES = {"seed": f"0–{_MAX_SEED}", "seconds": "1–60"}
-_REUSED = frozenset({"prompt", "model", "duration", "webhook_url"})
+_RANGES = {"seed": f"0–{MAX_SEED}", "seconds": "1–60"}
+_REUSED = frozenset({"prompt", "model", "duration", "enhance_prompt", "webhook_url"})
 _NOT_REUSED = LocalizedText(
-    "该接口只接受 prompt、model、seconds、video 和 webhook_url",
-    "This operation takes prompt, model, seconds, video and webhook_url only",
+    "该接口只接受 prompt、model、seconds、video、enhance_prompt 和 webhook_url",
+    "This operation takes prompt, model, seconds, video, enhance_prompt and webhook_url only",
 )
 
 
@@ -287,7 +235,14 @@ def parse_generation(body: Mapping[str, Any], unknown: UnknownFields = "check") 
     request = parsed.video_request(media, _the_sound(found, media))
     warnings = _warnings(found)
     return Generation(
-        request, parsed.prompt, parsed.wait_completion, found.names, warnings, webhook_url=parsed.webhook_url
+        request,
+        parsed.prompt,
+        parsed.wait_completion,
+        found.names,
+        warnings,
+        webhook_url=parsed.webhook_url,
+        draft=parsed.draft(),
+        enhance=bool(parsed.enhance_prompt),
     )
 
 
@@ -303,7 +258,15 @@ def parse_reuse(body: Mapping[str, Any], unknown: UnknownFields = "check") -> Re
     refuse_problems(found)
     names, warnings = found.names, _warnings(found)
     return Reuse(
-        parsed.prompt, parsed.model, parsed.duration, video_id, clip, names, warnings, webhook_url=parsed.webhook_url
+        parsed.prompt,
+        parsed.model,
+        parsed.duration,
+        video_id,
+        clip,
+        names,
+        warnings,
+        webhook_url=parsed.webhook_url,
+        enhance=bool(parsed.enhance_prompt),
     )
 
 

@@ -16,15 +16,20 @@ _VERIFIES = (
     "one secret for all."
 )
 
+_REVISED = "What a language model made of the prompt and the shot description, with `enhance_prompt`."
+
 Status = Literal["pending", "processing", "completed", "failed"]
 
 
 class FieldWarningObject(_ResponseModel):
-    """A field that was ignored or adjusted."""
+    """A field without the requested effect: ignored, adjusted, or a prompt that was not rewritten."""
 
-    code: Literal["ignored_field", "adjusted_value"]
+    code: Literal["ignored_field", "adjusted_value", "not_enhanced"]
     field: str = Field(description="The field's name in the request.")
-    value: str | None = Field(None, description="The value that is used instead.")
+    value: str | None = Field(
+        None, description="The value that is used instead; of `not_enhanced` a word for the reason."
+    )
+    message: str | None = Field(None, description="Of `not_enhanced`: the reason as text for people.")
 
 
 class VideoLink(_ResponseModel):
@@ -40,6 +45,7 @@ class TaskAccepted(_ResponseModel):
     status: Literal["pending"]
     model: str = Field(description="The model that is used.")
     provider: str
+    revised_prompt: str | None = Field(None, description=_REVISED)
     webhook_secret: str | None = Field(None, description=_VERIFIES)
     warnings: list[FieldWarningObject] | None = None
 
@@ -100,6 +106,7 @@ class VideoObject(_ResponseModel):
     remixed_from_video_id: str | None
     error: VideoError | None
     prompt: str | None = None
+    revised_prompt: str | None = Field(None, description=_REVISED)
     url: str | None = Field(None, description="The finished video. Fetch it without `Authorization`.")
     archived: bool | None = Field(None, description="The video is archived: `content` serves it without an expiry.")
     stale: bool | None = Field(None, description="The last query failed: this is the last known status.")
@@ -125,7 +132,20 @@ class VideoDeleted(_ResponseModel):
 class WaitedTask(TaskObject):
     """The status of a task whose submit was held."""
 
+    revised_prompt: str | None = Field(None, description=_REVISED)
     webhook_secret: str | None = Field(None, description=_VERIFIES)
+    warnings: list[FieldWarningObject] | None = None
+
+
+class RevisedPrompt(_ResponseModel):
+    """A rewritten prompt."""
+
+    prompt: str = Field(description="As it was sent.")
+    revised_prompt: str = Field(description=_REVISED)
+    model: str | None = Field(
+        None, description="The model of the video, whose limit the prompt keeps; absent where none is known."
+    )
+    language_model: str = Field(description="The language model that wrote it.")
     warnings: list[FieldWarningObject] | None = None
 
 

@@ -1,5 +1,9 @@
 """Shot descriptions: English film terms become the Chinese phrases that the models understand best."""
 
+from collections.abc import Mapping
+
+from providers.contract.localized_text import LocalizedText
+
 CAMERA_MOVEMENTS = {
     "push_forward": "镜头向前推进",
     "pull_back": "镜头向后拉远",
@@ -30,6 +34,31 @@ MODEL_SHOT_TYPES = frozenset({"single", "multi"})
 
 LIGHT_SUFFIX = "光线"
 SEPARATOR = "，"
+
+
+def described(
+    camera_movement: str | None = None,
+    shot_type: str | None = None,
+    lighting: str | None = None,
+    motion_prompt: str | None = None,
+) -> dict[str, LocalizedText]:
+    """The words of the shot description by field: the terms in both languages, the client's own words as they are."""
+    if shot_type and shot_type.lower() in MODEL_SHOT_TYPES:
+        shot_type = None
+    given = {
+        "camera_movement": _term(CAMERA_MOVEMENTS, camera_movement),
+        "shot_type": _term(SHOT_TYPES, shot_type),
+        "lighting": _term(LIGHTING, lighting),
+        "motion_prompt": _term({}, motion_prompt),
+    }
+    return {name: words for name, words in given.items() if words is not None}
+
+
+def _term(terms: Mapping[str, str], words: str | None) -> LocalizedText | None:
+    words = (words or "").strip()
+    if not words:
+        return None
+    return LocalizedText(terms[words], words.replace("_", " ")) if words in terms else LocalizedText(words, words)
 
 
 def compose(

@@ -27,7 +27,8 @@ class SubmitOptions:
     """The requested video, as given on the command line; the gateway chooses what is None.
 
     `images`, `last_frame` and `videos` are URLs or local files; with `references` the images are references, not first
-    and last frame. `fields` are other fields of the request, `options` parameters of the upstream: both `name=value`.
+    and last frame. With `enhance` a language model rewrites the prompt first. `fields` are other fields of the request,
+    `options` parameters of the upstream: both `name=value`.
     """
 
     prompt: str
@@ -43,6 +44,7 @@ class SubmitOptions:
     last_frame: str | None = None
     videos: Sequence[str] = ()
     references: bool = False
+    enhance: bool = False
 
     def body(self) -> dict[str, Any]:
         """The request body, a `Path` for each file. Raises CommandError for an invalid pair or file."""
@@ -62,6 +64,7 @@ class SubmitOptions:
             "last_frame": None if self.last_frame is None else _file_or_url("--last-frame", self.last_frame),
             **{f"video_file_{number}": video for number, video in enumerate(videos, 1)},
             "functionMode": "omni_reference" if self.references else None,
+            "enhance_prompt": True if self.enhance else None,
             "provider_options": _parse_pairs("--option", self.options) or None,
         }
         fields = {name: value for name, value in named.items() if value is not None}
@@ -83,6 +86,7 @@ def submit(
     if output is not None:
         check_output(output)
     answer = client.submit(body)
+    _print_rewriting(answer.body)
     task = answer.tasks[0]
     next_command = f"video-gateway watch{url_option} {task.id}"
     if not wait:
@@ -103,6 +107,15 @@ def submit(
     if output is None or tasks[0].failed:
         return _exit_code(tasks)
     return download(client, replace(output, id=task.id), wait=False, url_option=url_option)
+
+
+def _print_rewriting(body: Mapping[str, Any]) -> None:
+    """Print the rewritten prompt, or why there is none."""
+    if "revised_prompt" in body:
+        print_message(f"prompt: {body['revised_prompt']}")
+    for warning in body.get("warnings", []):
+        if "message" in warning:
+            print_message(f"warning: {warning['message']}")
 
 
 def status(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:

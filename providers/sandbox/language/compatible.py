@@ -48,6 +48,7 @@ class CompatibleMode(LanguageService):
     }
     other_models = ("wan2.6-t2v", "qwen-image-plus", "qwen3-tts-flash")
     stream_only = frozenset({"qwq-plus"})
+    seeing = frozenset({"qwen-vl-plus"})
     throttled = "limit_requests"
 
     def error(self, refused: Refused) -> Response:

@@ -1,7 +1,8 @@
 """Chat completions: what the model says to a request, and its chunks.
 
 The answer is "You said: " and the last user message, or "The tool said: " and the last message of a tool. Where a
-request has tools and ends with a user message, the first function is called, or the one that `tool_choice` names.
+request has tools and ends with a user message, the first function is called, or the one that `tool_choice` names. A
+system message that asks for a video prompt gets one, see `prompts`.
 """
 
 import re
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from providers.sandbox.language.prompts import pictures_in, rewritten, spoiled
 
 Json = dict[str, Any]
 
@@ -26,9 +29,12 @@ class Completion:
     calls: tuple[Json, ...]
     reasoning: str
     usage: Json
+    filtered: bool = False
 
     @property
     def finish_reason(self) -> str:
+        if self.filtered:
+            return "content_filter"
         return "tool_calls" if self.calls else "stop"
 
     def whole(self) -> Json:
@@ -69,20 +75,23 @@ class Completion:
         yield {"content": ""}, self.finish_reason
 
 
-def complete(body: Json, model: str, now: float, *, thinks: bool) -> Completion:
-    """The answer to a valid request."""
+def complete(body: Json, model: str, now: float, *, thinks: bool, say: str = "") -> Completion:
+    """The answer to a valid request. `say` is the kind of a spoiled answer."""
     messages = body["messages"]
     last = messages[-1]
     calls = _calls(body, said(messages)) if last.get("role") == "user" else ()
     prefix = "The tool said: " if last.get("role") == "tool" else "You said: "
     answer = "" if calls else prefix + (text_of(last.get("content")) if last.get("role") == "tool" else said(messages))
-    prompt = sum(len(words(text_of(one.get("content")))) for one in messages)
+    system = "\n".join(text_of(one.get("content")) for one in messages if one.get("role") in ("system", "developer"))
+    prompt = rewritten(system, said(messages), pictures_in(messages)) if not calls else None
+    answer = spoiled(say, answer if prompt is None else prompt)
+    given = sum(len(words(text_of(one.get("content")))) for one in messages)
     tokens = len(words(answer)) + sum(len(words(call["function"]["arguments"])) for call in calls)
-    usage: Json = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
+    usage: Json = {"prompt_tokens": given, "completion_tokens": tokens, "total_tokens": given + tokens}
     if thinks:
         usage["completion_tokens_details"] = {"reasoning_tokens": len(words(THOUGHT))}
     head = {"id": f"chatcmpl-{uuid.uuid4()}", "created": int(now), "model": model, "system_fingerprint": None}
-    return Completion(head, answer, calls, THOUGHT if thinks else "", usage)
+    return Completion(head, answer, calls, THOUGHT if thinks else "", usage, filtered=say == "filtered")
 
 
 def said(messages: list[Json]) -> str:

@@ -26,6 +26,7 @@ class ModelScope(LanguageService):
         "Qwen/Qwen3-Embedding-0.6B": EmbeddingModel((1024, 512, 256), 64),
     }
     other_models = ("Qwen/Qwen-Image", "MusePublic/489_ckpt_FLUX_1")
+    seeing = frozenset({"Qwen/Qwen3-VL-235B-A22B-Instruct"})
     throttled = "rate_limit"
 
     def error(self, refused: Refused) -> Response:

@@ -13,12 +13,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from providers.sandbox.answers import close_connection, pause, rejection, with_quotes
+from providers.sandbox.answers import close_connection, hang, pause, rejection, with_quotes
 from providers.sandbox.context import SandboxContext
 from providers.sandbox.directives import Directives, read_directives
 from providers.sandbox.language.completions import Json, complete, said, words
 from providers.sandbox.language.embeddings import vector
+from providers.sandbox.language.prompts import pictures_in
 from providers.sandbox.state import bearer_of
+
+_CALL_FAULTS: dict[str, ASGIApp] = {
+    "hang": hang,
+    "status": Response("status 503 as ordered", 503, media_type="text/plain"),
+}
+_STREAM_FAULTS = ("cut", "fail")
+"""Kinds of `#say` that are no answer: as `#hang-before`, `#status`, `#cut` and `#fail`, which videos have as well."""
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
@@ -41,7 +49,7 @@ class EmbeddingModel:
 
 class LanguageService(abc.ABC):
     """A service below `prefix`. `chat_models` maps names to whether they think; `stream_only` are models that refuse an
-    answer that is not streamed."""
+    answer that is not streamed, `seeing` those that take pictures."""
 
     prefix: ClassVar[str]
     owner: ClassVar[str]
@@ -49,6 +57,7 @@ class LanguageService(abc.ABC):
     embedding_models: ClassVar[dict[str, EmbeddingModel]]
     other_models: ClassVar[tuple[str, ...]] = ()
     stream_only: ClassVar[frozenset[str]] = frozenset()
+    seeing: ClassVar[frozenset[str]] = frozenset()
     throttled: ClassVar[str]
 
     def __init__(self, context: SandboxContext) -> None:
@@ -134,11 +143,17 @@ class LanguageService(abc.ABC):
         self._ledger.record_submit("chat", key)
         self._ledger.record_body("chat", key, body)
         thinks = bool(body.get("enable_thinking", self.chat_models[model]))
-        answer = complete(body, model, self._clock(), thinks=thinks)
+        say = directives.get("say", "")
+        if say in _CALL_FAULTS:
+            return _CALL_FAULTS[say]
+        if pictures_in(messages) and model not in self.seeing:
+            raise self.invalid(f"The model {model} does not support image input.")
+        answer = complete(body, model, self._clock(), thinks=thinks, say=say)
         if body.get("stream"):
             options = body.get("stream_options") or {}
             events = answer.events(include_usage=bool(options.get("include_usage")))
-            return _streamed(events, directives, self._settings.drip_seconds, len(words(answer.text)) + 4)
+            faults = directives | {name: "" for name in _STREAM_FAULTS if name == say}
+            return _streamed(events, faults, self._settings.drip_seconds, len(words(answer.text)) + 4)
         return _delayed(self.json(answer.whole()), directives)
 
     def daily_quota(self, model: str) -> Refused:

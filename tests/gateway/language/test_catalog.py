@@ -124,17 +124,52 @@ async def test_live_list_replaces_the_table() -> None:
     await asyncio.sleep(0)
 
 
+async def test_chat_model_of_each_provider_is_its_default() -> None:
+    fixture = Fixture(EmbeddingUpstream("none"), LanguageUpstream("one"), LanguageUpstream("two"))
+    assert await fixture.catalog.chat_models(BOTH) == ["one-chat", "two-chat"]
+    assert await fixture.catalog.chat_models(Caller((TWO,))) == ["two-chat"]
+    assert await fixture.catalog.chat_models(Caller((Account("none", "k-1"),))) == []
+    assert set(fixture.catalog.chat_providers) == {"one", "two"}
+
+
+async def seeing(provider: LanguageUpstream) -> list[str]:
+    return await Fixture(provider).catalog.chat_models(Caller((ONE,)), see_pictures=True)
+
+
+async def test_default_that_sees_pictures_comes_before_others() -> None:
+    upstream = LanguageUpstream("one", "one-first-seeing", "one-chat")
+    fixture = Fixture(upstream)
+    assert await fixture.catalog.chat_models(Caller((ONE,)), see_pictures=True) == ["one-first-seeing"]
+    fixture.catalog._defaults = {"one": DefaultLanguageModels("one-own-seeing")}
+    assert await fixture.catalog.chat_models(Caller((ONE,)), see_pictures=True) == ["one-own-seeing"]
+
+
+async def test_model_that_sees_pictures_is_one_that_the_upstream_lists() -> None:
+    upstream = LanguageUpstream("one", "one-old-seeing", "one-good-seeing", "one-chat")
+    upstream.listed = ["one-new-seeing", "one-good-seeing"]
+    assert await seeing(upstream) == ["one-good-seeing"]
+    upstream.listed = ["one-chat", "one-new-seeing"]
+    assert await seeing(upstream) == ["one-new-seeing"]
+    upstream.listed = ["one-chat"]
+    assert await seeing(upstream) == []
+
+
+async def test_provider_without_a_model_that_sees_pictures_has_none() -> None:
+    assert await seeing(LanguageUpstream("one")) == []
+
+
+def limited_caller(**limits: Any) -> Caller:
+    usage = KeyUsage("alice", TestClock(), {})
+    usage.configure("alice", KeyLimits(**limits), Calendar())
+    return Caller((ONE, TWO), managed=True, usage=usage)
+
+
 class TestLimitsOfAKey:
     """A key may use some models or providers only."""
 
-    def caller(self, **limits: Any) -> Caller:
-        usage = KeyUsage("alice", TestClock(), {})
-        usage.configure("alice", KeyLimits(**limits), Calendar())
-        return Caller((ONE, TWO), managed=True, usage=usage)
-
     async def test_models_that_are_not_allowed_do_not_exist(self) -> None:
         fixture = Fixture(aliases={"house": "two-chat"})
-        caller = self.caller(models=["one-*", "house"])
+        caller = limited_caller(models=["one-*", "house"])
         assert await fixture.choice(caller, "one-chat") == ("one", "one-chat")
         assert await fixture.choice(caller, "house") == ("two", "two-chat")
         error = await fixture.error(caller, "two-chat")
@@ -144,10 +179,26 @@ class TestLimitsOfAKey:
         assert "two-chat" not in names
 
     async def test_default_is_one_that_is_allowed(self) -> None:
-        assert await Fixture().choice(self.caller(providers=["two"]), "") == ("two", "two-chat")
-        assert (await Fixture().error(self.caller(providers=["three"]), "")).code == "model_not_found"
+        assert await Fixture().choice(limited_caller(providers=["two"]), "") == ("two", "two-chat")
+        assert (await Fixture().error(limited_caller(providers=["three"]), "")).code == "model_not_found"
 
     async def test_unlisted_model_goes_to_an_allowed_provider(self) -> None:
-        caller = self.caller(providers=["two"])
+        caller = limited_caller(providers=["two"])
         assert await Fixture().choice(caller, "gpt-5") == ("two", "gpt-5")
         assert (await Fixture().error(caller, "one-chat")).code == "model_not_found"
+
+
+async def test_chat_model_is_one_that_the_limits_of_the_key_allow() -> None:
+    upstream = LanguageUpstream("one", "one-chat", "one-embedding", "one-small", "one-large")
+    upstream.listed = ["one-chat", "one-large", "one-new"]
+
+    async def found(**limits: Any) -> list[str]:
+        fixture = Fixture(upstream, LanguageUpstream("two"), aliases={"House": "one-large"})
+        return await fixture.catalog.chat_models(limited_caller(**limits))
+
+    assert await found(providers=["two"]) == ["two-chat"]
+    assert await found(models=["one-*"]) == ["one-chat"]
+    assert await found(models=["one-embedding", "one-small", "one-l*"]) == ["one-large"]
+    assert await found(models=["one-new"]) == ["one-new"]
+    assert await found(models=["house"]) == ["house"]
+    assert await found(models=["three-*"]) == []

@@ -28,6 +28,21 @@ def test_name_of_a_family_is_a_language_model(name: str, kind: LanguageKind) -> 
     assert found.kind is kind
 
 
+@pytest.mark.parametrize(
+    ("name", "sees"),
+    [
+        *(("qwen3-vl-plus", True), ("qwen-vl-max-latest", True), ("qwen2.5-vl-72b-instruct", True), ("qvq-max", True)),
+        *(("qwen3.5-plus", True), ("qwen3.6-plus", True), ("qwen-omni-turbo", True), ("kimi-k2.5", True)),
+        *(("qwen-plus", False), ("qwen3-max", False), ("qwen2.5-72b-instruct", False), ("qwen-vl-ocr", False)),
+        *(("glm-4.6", False), ("kimi-k2-thinking", False), ("deepseek-v3.2", False), ("text-embedding-v4", False)),
+    ],
+)
+def test_name_tells_whether_a_model_sees_pictures(name: str, sees: bool) -> None:
+    found = model_of(name)
+    assert found is not None
+    assert found.sees_pictures is sees
+
+
 @pytest.mark.parametrize("name", ["wan2.6-t2v", "qwen-image-plus", "qwen3-tts-flash", "qwen3-asr-flash", "gpt-5"])
 def test_other_names_are_no_language_model(name: str) -> None:
     assert model_of(name) is None

@@ -53,6 +53,28 @@ def test_other_names_are_no_language_model(name: str) -> None:
     assert provider().language_model(name) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "sees"),
+    [
+        ("Qwen/Qwen3-VL-235B-A22B-Instruct", True),
+        ("Qwen/QVQ-72B-Preview", True),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", True),
+        ("OpenGVLab/InternVL3_5-241B-A28B", True),
+        ("ZhipuAI/GLM-4.5V", True),
+        ("moonshotai/Kimi-K2.5", True),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", False),
+        ("deepseek-ai/DeepSeek-V3.2", False),
+        ("ZhipuAI/GLM-4.6", False),
+        ("deepseek-ai/DeepSeek-OCR-VL", False),
+        ("Qwen/Qwen3-VL-Embedding-8B", False),
+    ],
+)
+def test_name_tells_whether_a_model_sees_pictures(name: str, sees: bool) -> None:
+    found = provider().language_model(name)
+    assert found is not None
+    assert found.sees_pictures is sees
+
+
 async def test_list_has_the_language_models_in_its_order() -> None:
     rows = [{"id": "Qwen/Qwen-Image"}, {"id": "New/Model-1B"}, {"id": "BAAI/bge-m3"}, {"id": 5}, "x"]
     listed = await provider(httpx.Response(200, content=orjson.dumps({"data": rows}))).discover_language(ACCOUNT)

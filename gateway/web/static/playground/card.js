@@ -143,9 +143,11 @@ export class Card {
   #hint(record, state) {
     if (state === "completed" && hasExpired(record)) return t("task.expired_hint");
     if (state === "failed" && !SAYS_WHAT_TO_DO.test(record.error)) return t("task.failed_hint");
-    if (record.warnings?.length)
-      return t("task.warnings", { fields: record.warnings.map(({ field }) => field).join(", ") });
-    return "";
+    const warnings = record.warnings ?? [];
+    const fields = warnings.filter(({ message }) => !message).map(({ field }) => field);
+    const sentences = warnings.map(({ message }) => message).filter(Boolean);
+    if (fields.length) sentences.push(t("task.warnings", { fields: fields.join(", ") }));
+    return sentences.join(" ");
   }
 
   #showMeta(record) {

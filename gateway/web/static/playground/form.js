@@ -6,10 +6,11 @@ import { t } from "../shared/i18n.js";
 import { load, save } from "../shared/storage.js";
 import { durations, nearest, promptLength, ratios, takesInputs } from "./capabilities.js";
 import { advanced, segments, fold, shotDescription, videoChoices } from "./choices.js";
+import { Enhancer } from "./enhance.js";
 import { clearProblems, problemsOf, showProblems } from "./errors.js";
 import { MediaPicker, thumbnailOf } from "./media.js";
 import { ModelPicker } from "./picker.js";
-import { emptyDraft, fieldsOf, inputsOf, rolesOf } from "./request.js";
+import { emptyDraft, encode, fieldsOf, inputsOf, rolesOf } from "./request.js";
 import { SNIPPETS } from "./snippets.js";
 import { submit } from "./submit.js";
 
@@ -25,6 +26,7 @@ export class Form {
   #parts = {};
   #element = find("#form");
   #sending = false;
+  #canEnhance = false;
   #onSubmitted;
   #copy;
   #keepDraft = debounced(() => save("draft", this.#stored()), 400);
@@ -45,9 +47,13 @@ export class Form {
     return this.#models.length > 0;
   }
 
-  /** The models of the key; the form keeps its own where the key still has it. */
-  setModels(models) {
+  /** The models of the key; the form keeps its own where the key still has it. `canEnhance` is true where the key has
+   * language models. */
+  setModels(models, { canEnhance = this.#canEnhance } = {}) {
     this.#models = models;
+    this.#canEnhance = canEnhance;
+    // Before the first list of models it is not known.
+    if (models.length && !canEnhance) this.#draft.enhance = false;
     const usable = models.filter((model) => model.status === "available");
     const preferred = [this.#draft.model, ...this.#site.default_models];
     const found = preferred.map((id) => usable.find((model) => model.id === id)).find(Boolean);
@@ -112,12 +118,21 @@ export class Form {
     });
     prompt.value = this.#draft.prompt;
     const count = h("span.meta", { id: "prompt-count" });
+    const enhancer = new Enhancer(this.#draft, {
+      request: () => {
+        const plain = { ...this.#draft, enhance: false };
+        return encode(fieldsOf(plain, this.#model, this.#site.shot), inputsOf(plain));
+      },
+      onChange: () => this.#changed({ quiet: true }),
+      onUse: (text) => this.#use(text),
+    });
     const problem = h("div", { id: "form-problem", role: "alert" });
     const button = h("button.button.primary.submit", { type: "submit", id: "submit" });
     this.#parts = {
       picker,
       media,
       prompt,
+      enhancer,
       count,
       problem,
       button,
@@ -134,6 +149,7 @@ export class Form {
           { "data-field": "prompt" },
           h("div.field-head", {}, h("label.label", { for: "prompt" }, t("form.prompt")), count),
           prompt,
+          enhancer.element,
         ),
         media.element,
         this.#parts.choices,
@@ -164,6 +180,8 @@ export class Form {
         });
       }
     }
+    this.#parts.enhancer.element.hidden = !model || !this.#canEnhance;
+    this.#parts.enhancer.show();
     if (model) this.#parts.showCode();
     this.#showSubmit();
     this.#showCount();
@@ -201,6 +219,13 @@ export class Form {
     this.#draft.prompt = this.#parts.prompt.value;
     this.#parts.shot?.show();
     this.#changed({ quiet: true });
+  }
+
+  /** Go on with a rewritten prompt as one's own: the shot is part of it. */
+  #use(text) {
+    Object.assign(this.#draft, { prompt: text, shot: {}, enhance: false, revised: null });
+    this.render();
+    this.focusPrompt();
   }
 
   #showCount() {

@@ -193,7 +193,11 @@ async function useKey(form) {
   try {
     const { data } = await json("v1/models");
     if (key !== currentKey()) return;
-    form.setModels(data.data.filter((model) => model.type === "video"));
+    const canEnhance = data.data.some((model) => model.type === "chat");
+    form.setModels(
+      data.data.filter((model) => model.type === "video"),
+      { canEnhance },
+    );
   } catch (error) {
     return complain(error);
   }

@@ -19,7 +19,18 @@ const SWITCHES = ["audio", "prompt_extend", "watermark"];
 
 /** A draft with nothing in it. `inputs` are `{kind, role, wanted, file | address, name}`. */
 export function emptyDraft() {
-  return { model: "", prompt: "", inputs: [], shot: {}, options: {} };
+  return { model: "", prompt: "", inputs: [], shot: {}, options: {}, enhance: false, revised: null };
+}
+
+/** What a rewritten prompt is made of, as text: of another one it is no longer the prompt. */
+export function signatureOf(draft) {
+  const inputs = draft.inputs.map(({ role, name, address, file }) => [role, name, address, file?.size]);
+  return JSON.stringify([draft.model, draft.prompt, draft.shot, inputs]);
+}
+
+/** The rewritten prompt of a draft; null without one. */
+export function revisedOf(draft) {
+  return draft.enhance && draft.revised?.of === signatureOf(draft) ? draft.revised.prompt : null;
 }
 
 export function rolesOf(draft) {
@@ -32,12 +43,17 @@ export function fieldsOf(draft, model, terms) {
   const fields = { model: model.id, prompt: draft.prompt };
   const shot = Object.fromEntries(SHOT.map((name) => [name, draft.shot[name]]).filter(([, value]) => value));
   const modelShots = model.parameters.includes("shot_type") ? draft.options.shot_type : "";
-  if (modelShots && shot.shot_type) {
+  const revised = revisedOf(draft);
+  if (revised !== null) {
+    // The shot is part of it.
+    fields.prompt = revised;
+  } else if (modelShots && shot.shot_type) {
     // Both go by one name, so the description is sent inside the prompt.
     fields.prompt = compose(terms, { prompt: draft.prompt, ...shot });
   } else {
     Object.assign(fields, shot);
   }
+  if (draft.enhance && revised === null) fields.enhance_prompt = true;
   if (modelShots) fields.shot_type = modelShots;
   if (draft.duration != null && durations(model, roles, draft.resolution).includes(draft.duration)) {
     fields.duration = draft.duration;

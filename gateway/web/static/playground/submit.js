@@ -2,7 +2,7 @@
 
 import { ApiError, json, uuid } from "../shared/api.js";
 import { keepInputs } from "./files.js";
-import { encode, fieldsOf, inputsOf } from "./request.js";
+import { encode, fieldsOf, inputsOf, revisedOf } from "./request.js";
 import { compose } from "./shot.js";
 import * as store from "./store.js";
 
@@ -31,7 +31,7 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
     created: Math.floor(Date.now() / 1000),
     model: model.id,
     provider: model.owned_by,
-    prompt: compose(terms, { ...draft.shot, prompt: draft.prompt }),
+    prompt: revisedOf(draft) ?? compose(terms, { ...draft.shot, prompt: draft.prompt }),
     ratio: fields.ratio ?? "",
     resolution: fields.resolution ?? "",
     duration: fields.duration ?? null,
@@ -47,8 +47,9 @@ export async function submit(draft, model, terms, { thumbnail = "" } = {}) {
       ...withKey(encode(fields, given), idempotencyKey),
     });
     failed = null;
-    const { task_id: id, created, model: used, provider, warnings = [] } = data;
-    store.change(local, { id, state: "pending", created, model: used, provider, seenAt: Date.now(), warnings });
+    const { task_id: id, created, model: used, provider, warnings = [], revised_prompt: revised } = data;
+    const made = revised === undefined ? {} : { prompt: revised };
+    store.change(local, { id, state: "pending", created, model: used, provider, seenAt: Date.now(), warnings, ...made });
     return data;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -1,6 +1,10 @@
 """A model on /v1/models."""
 
-from gateway.api.renderers.model import render_model
+import pytest
+
+from gateway.api.renderers.model import render_language_model, render_model
+from gateway.api.schemas.language import LanguageModelObject
+from providers.contract.language import LanguageKind, LanguageModel
 from providers.contract.media import MediaLimits, MediaRole
 from providers.contract.models import ModelCard
 from providers.media_files import MediaKind
@@ -59,3 +63,11 @@ def test_an_alias_names_the_model_behind_it() -> None:
     rendered = render_model("sora-2", ModelCard("real", "jimeng", key="upstream-real", title="Real", available=False))
     assert (rendered["id"], rendered["alias_of"], rendered["upstream_model"]) == ("sora-2", "real", "upstream-real")
     assert (rendered["title"], rendered["status"]) == ("Real", "unavailable")
+
+
+@pytest.mark.parametrize(("sees_pictures", "modalities"), [(False, ["text"]), (True, ["text", "image"])])
+def test_language_model_says_which_input_it_takes(sees_pictures: bool, modalities: list[str]) -> None:
+    model = LanguageModel("real", "jimeng", LanguageKind.CHAT, sees_pictures=sees_pictures)
+    rendered = render_language_model("chat-alias", model)
+    LanguageModelObject.model_validate(rendered)
+    assert (rendered["type"], rendered["input_modalities"], rendered["alias_of"]) == ("chat", modalities, "real")

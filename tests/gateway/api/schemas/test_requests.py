@@ -10,6 +10,8 @@ from gateway.api.schemas.body_parser import UnreadableFile
 from gateway.api.schemas.requests import parse_generation, parse_reuse
 from gateway.core.errors import GatewayError
 from gateway.core.localization import Language
+from gateway.prompts.draft import PromptDraft
+from providers.contract.localized_text import LocalizedText
 from providers.contract.media import MediaRole
 from providers.contract.requests import VideoRequest
 from providers.media_files import NAMES, MediaKind
@@ -166,9 +168,43 @@ def test_contradictory_names_of_a_field_are_refused(body: dict[str, Any], param:
     assert (error.code, error.param) == ("conflict", param)
 
 
-def test_unsupported_fields_say_so() -> None:
-    error = error_of(enhance_prompt=True)
-    assert (error.code, error.param) == ("unsupported_parameter", "enhance_prompt")
+def test_draft_has_the_words_of_the_client_and_of_the_shot() -> None:
+    shot = {
+        "camera_movement": "push_forward",
+        "shot_type": "Dutch angle",
+        "lighting": "soft",
+        "motion_prompt": " runs ",
+    }
+    parsed = parse_generation({"prompt": "a cat", "enhance_prompt": "true", **shot})
+    assert parsed.enhance
+    assert parsed.request.prompt == "镜头向前推进，Dutch angle，柔和光线，runs，a cat"
+    assert parsed.draft == PromptDraft(
+        "a cat",
+        {
+            "camera_movement": LocalizedText("镜头向前推进", "push forward"),
+            "shot_type": LocalizedText("Dutch angle", "Dutch angle"),
+            "lighting": LocalizedText("柔和光线", "soft"),
+            "motion_prompt": LocalizedText("runs", "runs"),
+        },
+    )
+
+
+def test_number_of_shots_is_no_word_of_the_draft() -> None:
+    parsed = parse_generation({"prompt": "a cat", "shot_type": "multi"})
+    assert (parsed.enhance, parsed.draft) == (False, PromptDraft("a cat"))
+
+
+@pytest.mark.parametrize("value", ["later", 7, {}])
+def test_switch_of_the_rewriting_is_checked(value: Any) -> None:
+    error = error_of(enhance_prompt=value)
+    assert (error.code, error.param) == ("invalid_value", "enhance_prompt")
+
+
+def test_derived_request_takes_the_switch_and_no_shot() -> None:
+    assert parse_reuse({"prompt": "x", "video": {"id": "v"}, "enhancePrompt": True}).enhance
+    with pytest.raises(GatewayError) as caught:
+        parse_reuse({"prompt": "x", "video": {"id": "v"}, "lighting": "soft"})
+    assert "enhance_prompt" in caught.value.message("en")
 
 
 json_values = st.recursive(

@@ -123,6 +123,13 @@ def test_urls_alone_are_sent_as_json(reader: Reader) -> None:
     }
 
 
+def test_rewriting_is_asked_for(reader: Reader) -> None:
+    assert main(["submit", "a cat", "--enhance"]) == 0
+    assert reader.json == {"prompt": "a cat", "enhance_prompt": True}
+    assert main(["submit", "a cat", "--enhance", "--image", "cat.png"]) == 0
+    assert reader["enhance_prompt"] == "true"
+
+
 def test_every_field_can_be_sent_in_a_form(reader: Reader) -> None:
     more = ["audio=false", "seed=null", 'file_paths=["https://a", "https://b"]', 'x={"ü": [1]}']
     assert main(["submit", "a cat", "--image", "cat.png", *(text for one in more for text in ("--field", one))]) == 0
@@ -183,3 +190,8 @@ def test_gateway_accepts_the_files(reader: Reader, monkeypatch: pytest.MonkeyPat
             assert main(options) == 0
             assert json.loads(capsys.readouterr().out)["provider"] == "dashscope"
             assert upstream.sandbox.submits("dashscope") == 1
+            assert main(["submit", "a cat", "--enhance", "--model", "wan2.6-t2v"]) == 0
+            assert capsys.readouterr().err.startswith("prompt: a cat. Rich natural detail")
+            assert main(["submit", "a cat #say=refusal", "--enhance", "--model", "wan2.6-t2v"]) == 0
+            said = capsys.readouterr()
+            assert said.err.startswith("warning: ") and len(said.out.split()) == 1

@@ -43,9 +43,58 @@ async def test_chat_repeats_the_last_user_message(http: httpx.AsyncClient, prefi
     answer = (await post(http, f"{prefix}/chat/completions", key, say(model))).json()
     assert answer["choices"][0]["message"] == {"role": "assistant", "content": "You said: hello there"}
     assert answer["usage"] == {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6}
-    parts = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    parts = [{"type": "text", "text": "hi"}, {"type": "text", "text": "there"}]
     answer = (await post(http, f"{prefix}/chat/completions", key, say(model, parts))).json()
+    assert answer["choices"][0]["message"]["content"] == "You said: hi there"
+
+
+@both
+async def test_picture_needs_a_model_that_sees_pictures(
+    http: httpx.AsyncClient, prefix: str, key: str, model: str
+) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "hi"}]
+    refused = await post(http, f"{prefix}/chat/completions", key, say(model, parts))
+    assert refused.status_code == 400
+    seeing = "qwen-vl-plus" if key.startswith("sk") else "Qwen/Qwen3-VL-235B-A22B-Instruct"
+    answer = (await post(http, f"{prefix}/chat/completions", key, say(seeing, parts))).json()
     assert answer["choices"][0]["message"]["content"] == "You said: hi"
+
+
+ASKS = {"role": "system", "content": "You write video prompts. Output one video prompt."}
+
+
+async def rewritten(http: httpx.AsyncClient, content: object, system: Json = ASKS) -> str:
+    body = {"model": "qwen-vl-plus", "messages": [system, {"role": "user", "content": content}]}
+    answer = (await post(http, "/compatible-mode/v1/chat/completions", "sk-1", body)).json()
+    return str(answer["choices"][0]["message"]["content"])
+
+
+async def test_prompt_is_rewritten_in_its_language_with_the_shot_and_the_pictures(http: httpx.AsyncClient) -> None:
+    english = await rewritten(http, "Description: a cat #slow\nLight: soft")
+    assert english.startswith("a cat #slow, soft. Rich natural detail")
+    assert english == await rewritten(http, "Description: a cat #slow\nLight: soft")
+    chinese = await rewritten(http, "描述：一只猫\n光线：柔和光线", {"role": "system", "content": "撰写视频提示词"})
+    assert chinese.startswith("一只猫，柔和光线。画面细节丰富")
+    picture = {"type": "image_url", "image_url": {"url": "x"}}
+    seen = await rewritten(http, [picture, {"type": "text", "text": "Description: (no text: write it)"}])
+    assert seen.startswith("The subject and the scene look as in the picture")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("", "Sure! Here is your video prompt"),
+        ("=empty", ""),
+        ("=refusal", "I'm sorry"),
+        ("=thought", "<think>a cat"),
+        ("=long", "a cat"),
+    ],
+)
+async def test_rewriting_is_spoiled_as_ordered(http: httpx.AsyncClient, kind: str, said: str) -> None:
+    answer = await rewritten(http, f"Description: a cat #say{kind}")
+    assert said in answer[:80]
+    assert (len(answer) > 20_000) == (kind == "=long")
+    assert bool(answer) == (kind != "=empty")
 
 
 @both
