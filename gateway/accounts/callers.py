@@ -143,6 +143,10 @@ class Callers:
             self._cached[authorization] = found
         return found
 
+    def operator(self) -> Caller:
+        """The operator, who holds the credentials of all managed accounts and so owns every task on them."""
+        return Caller(self._accounts, name="admin")
+
     def current(self, caller: Caller) -> Caller:
         """A caller that was authenticated under an earlier configuration, with the accounts that it has now. Raises
         GatewayError (401) where its key, or any credential of a caller, is no longer accepted."""

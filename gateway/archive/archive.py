@@ -257,10 +257,12 @@ class Archive:
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
-    async def prune(self, keep_days: float, now: float, providers: Collection[str]) -> int:
+    async def prune(
+        self, keep_days: float, now: float, providers: Collection[str], *, dry_run: bool = False
+    ) -> list[str]:
         """Delete tasks older than `keep_days`: see `prune.prune`."""
-        pruned = await prune(self._store, keep_days, now, providers)
-        if pruned:
+        pruned = await prune(self._store, keep_days, now, providers, dry_run=dry_run)
+        if pruned and not dry_run:
             self._archived_for.clear()
             self._found.clear()
         return pruned

@@ -22,22 +22,25 @@ class _Files(NamedTuple):
     entry: str | None
 
 
-async def prune(store: ArchiveStore, keep_days: float, now: float, providers: Collection[str]) -> int:
-    """Delete the tasks of these providers whose day ended more than `keep_days` before `now`. Returns their number.
+async def prune(
+    store: ArchiveStore, keep_days: float, now: float, providers: Collection[str], *, dry_run: bool = False
+) -> list[str]:
+    """Delete the tasks of these providers whose day ended more than `keep_days` before `now`. Returns the paths of
+    their records, without the ending. With `dry_run` nothing is deleted.
 
     Only the archive's own files are deleted: the records, and the videos and covers that they name. A video whose copy
     was killed before its record was written stays. The index entry of a task is deleted first, so that it is not found
     any more, and its record last, so that after an interruption the next run deletes the rest. Raises StoreError.
     """
     first_retained = day_of(max(0.0, now - keep_days * _DAY_SECONDS))
-    pruned = 0
+    pruned: list[str] = []
     for provider in providers:
         for year in await store.folders(provider):
             for month in await _folders_before(store, year, first_retained):
                 for day in await _folders_before(store, month, first_retained):
                     match = _DAY.fullmatch(day)
                     if match and match[1] < first_retained:
-                        pruned += await _prune_day(store, day)
+                        pruned += await _prune_day(store, day, dry_run=dry_run)
     return pruned
 
 
@@ -47,7 +50,7 @@ async def _folders_before(store: ArchiveStore, folder: str, first_retained: str)
     return await store.folders(folder) if until <= first_retained[: len(until)] else ()
 
 
-async def _prune_day(store: ArchiveStore, day: str) -> int:
+async def _prune_day(store: ArchiveStore, day: str, *, dry_run: bool) -> list[str]:
     turns = asyncio.Semaphore(_CONCURRENT_READS)
 
     async def read(path: str) -> _Files | None:
@@ -56,10 +59,11 @@ async def _prune_day(store: ArchiveStore, day: str) -> int:
 
     paths = [path for path in await store.files(day) if _RECORD.fullmatch(path)]
     found = [files for files in await asyncio.gather(*map(read, paths)) if files is not None]
-    await store.delete([files.entry for files in found if files.entry is not None])
-    await store.delete([path for files in found for path in files.media])
-    await store.delete([files.record for files in found])
-    return len(found)
+    if not dry_run:
+        await store.delete([files.entry for files in found if files.entry is not None])
+        await store.delete([path for files in found for path in files.media])
+        await store.delete([files.record for files in found])
+    return [files.record.removesuffix(".json") for files in found]
 
 
 async def _files_of(store: ArchiveStore, path: str) -> _Files | None:

@@ -35,7 +35,7 @@ _SMALL_REQUEST_TIMEOUT = timedelta(seconds=8)
 _RETRIES = 3
 _RETRY_TIME = timedelta(seconds=30)
 
-_NOT_INSTALLED = "the archive needs an optional package: pip install 'video-gateway[archive]'"
+_NOT_INSTALLED = "the archive needs an optional package: pip install obstore"
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _QUERY = re.compile(r"\?\S*")
 _LONGEST_REASON = 300

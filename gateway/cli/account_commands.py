@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gateway.cli.examples import epilog_of
 from gateway.cli.options import (
     ADMIN_KEY_VARIABLE,
     DEFAULT_URL,
@@ -25,13 +26,13 @@ accounts = typer.Typer(
     name="accounts",
     cls=ListsByDefault,
     help="For the operator: manage the gateway's accounts.",
-    epilog="The default command is list.",
+    epilog="Without a command, the accounts are listed. Example: video-gateway accounts check",
     rich_markup_mode=None,
     context_settings={"help_option_names": list(HELP_OPTIONS)},
 )
 
 
-@accounts.command("list")
+@accounts.command("list", epilog=epilog_of("accounts list"))
 def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """List the accounts and their status."""
     from gateway.cli.client.accounts import list_accounts
@@ -42,7 +43,7 @@ def list_accounts(as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey =
     raise typer.Exit(code)
 
 
-@accounts.command()
+@accounts.command(epilog=epilog_of("accounts check"))
 def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Check logins; exit code 1 if one is rejected."""
     from gateway.cli.client.accounts import CHECK
@@ -50,7 +51,7 @@ def check(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT
     raise typer.Exit(_run_on_each(CHECK, names, as_json, url, key))
 
 
-@accounts.command()
+@accounts.command(epilog=epilog_of("accounts points"))
 def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Show the remaining credits."""
     from gateway.cli.client.accounts import POINTS
@@ -58,7 +59,7 @@ def points(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAUL
     raise typer.Exit(_run_on_each(POINTS, names, as_json, url, key))
 
 
-@accounts.command()
+@accounts.command(epilog=epilog_of("accounts receive"))
 def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Receive the daily credits."""
     from gateway.cli.client.accounts import RECEIVE
@@ -66,7 +67,7 @@ def receive(names: Names = None, as_json: AccountsJson = False, url: Url = DEFAU
     raise typer.Exit(_run_on_each(RECEIVE, names, as_json, url, key))
 
 
-@accounts.command()
+@accounts.command(epilog=epilog_of("accounts pause"))
 def pause(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """Submit nothing with an account until it is resumed.
 
@@ -74,7 +75,7 @@ def pause(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminK
     raise typer.Exit(_set_state("pause", name, as_json, url, key))
 
 
-@accounts.command()
+@accounts.command(epilog=epilog_of("accounts resume"))
 def resume(name: Name, as_json: Json = False, url: Url = DEFAULT_URL, key: AdminKey = "") -> None:
     """End an account's pause and clear its failures."""
     raise typer.Exit(_set_state("resume", name, as_json, url, key))

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 def submit(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What the video shows.")],
-    model: Annotated[str | None, typer.Option(help="A model listed by `models`.")] = None,
-    duration: Annotated[int | None, typer.Option(help="Seconds.")] = None,
-    ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
-    resolution: Annotated[str | None, typer.Option(help="Such as 480p, 720p, 1080p, 2k or 4k.")] = None,
-    size: Annotated[str | None, typer.Option(help="Pixels, such as 1280x720.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="A model listed by `models`.")
+    ] = None,
+    duration: Annotated[
+        int | None, typer.Option("--duration", "-d", metavar="SECONDS", help="Length of the video.")
+    ] = None,
+    ratio: Annotated[str | None, typer.Option(metavar="W:H", help="Such as 16:9.")] = None,
+    resolution: Annotated[str | None, typer.Option(metavar="NAME", help="Such as 480p, 720p, 1080p, 2k or 4k.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels, such as 1280x720.")] = None,
     image: Annotated[
         list[str] | None, typer.Option(metavar="FILE|URL", help="An image to start from; repeatable.")
     ] = None,
@@ -38,7 +42,7 @@ def submit(
     references: Annotated[
         bool, typer.Option("--references", help="Use the images as references, not as first and last frame.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives a similar video.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="The same seed gives a similar video.")] = None,
     enhance: Annotated[bool, typer.Option("--enhance", help="Have a language model rewrite the prompt first.")] = False,
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Another field of the request; repeatable.")
@@ -109,6 +113,7 @@ def watch(
         str,
         typer.Option(
             "--webhook-secret",
+            metavar="SECRET",
             envvar="GATEWAY_WEBHOOK_SECRET",
             show_envvar=True,
             show_default=False,
@@ -118,7 +123,9 @@ def watch(
     url: Url = DEFAULT_URL,
     key: Key = "",
 ) -> None:
-    """Follow tasks live until they end; exit code 1 if one has no video."""
+    """Follow tasks live until they end.
+
+    The exit code is 1 if one has no video."""
     from gateway.cli.client import videos
 
     if webhook and not webhook_secret:

@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli import account_commands, client_commands, server_commands
 from gateway.cli.errors import BAD_USAGE, INTERRUPTED, CommandError
+from gateway.cli.examples import epilog_of
 from gateway.cli.options import HELP_OPTIONS
 from gateway.cli.output import print_message, print_result, replace_unprintable
 
@@ -33,13 +34,13 @@ app = typer.Typer(
     name=PROGRAM,
     help="One OpenAI-compatible API for video models.",
     epilog=f"Try it without an account: {PROGRAM} demo",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": list(HELP_OPTIONS)},
 )
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(epilog=epilog_of(_command.__name__))(_command)
 app.add_typer(account_commands.accounts)
 
 

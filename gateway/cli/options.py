@@ -14,21 +14,37 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="TOML file. Default: GATEWAY_CONFIG, else gateway.toml."),
 ]
-Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", show_envvar=True, help="URL of the running gateway.")]
+Url = Annotated[
+    str,
+    typer.Option("--url", metavar="URL", envvar="GATEWAY_URL", show_envvar=True, help="URL of the running gateway."),
+]
 Key = Annotated[
     str,
     typer.Option(
         "--key",
+        metavar="KEY",
         envvar="GATEWAY_KEY",
         show_envvar=True,
         show_default=False,
         help="A gateway key or an upstream credential.",
     ),
 ]
+ArchiveKey = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        envvar="GATEWAY_KEY",
+        show_envvar=True,
+        show_default=False,
+        help="Archive only what this gateway key or upstream credential owns. Default: the tasks of all accounts.",
+    ),
+]
 AdminKey = Annotated[
     str,
     typer.Option(
         "--key",
+        metavar="KEY",
         envvar=ADMIN_KEY_VARIABLE,
         show_envvar=True,
         show_default=False,
@@ -44,7 +60,9 @@ Names = Annotated[
     list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Account names or tags. Default: all.")
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name or tag.")]
-TaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, help="Seconds that a video takes.")]
+TaskSeconds = Annotated[
+    float, typer.Option("--task-seconds", metavar="SECONDS", min=0.0, help="Seconds that a video takes.")
+]
 HiddenTaskSeconds = Annotated[float, typer.Option("--task-seconds", min=0.0, hidden=True)]
 
 
@@ -53,4 +71,5 @@ class ListsByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = bool(args) and (args[0] in HELP_OPTIONS or not args[0].startswith("-"))
-        return super().parse_args(ctx, args if named else ["list", *args])
+        # A shell that completes the name of a command has not got it yet.
+        return super().parse_args(ctx, args if named or ctx.resilient_parsing else ["list", *args])

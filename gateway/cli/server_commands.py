@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.options import (
+    ArchiveKey,
     Config,
     HiddenTaskSeconds,
     Key,
@@ -15,9 +16,13 @@ from gateway.cli.options import (
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; overrides the configuration.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Number of worker processes.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; overrides the configuration.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", min=0, max=65535, help="0 picks a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=256, help="Number of worker processes.")
+    ] = None,
     config: Config = None,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Use the embedded upstream, which is free and accepts any credential.")
@@ -42,13 +47,17 @@ def demo(
 
 
 def sandbox(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 5199,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 picks a free one.")] = 5199,
     task_seconds: TaskSeconds = 8.0,
-    link_seconds: Annotated[int, typer.Option(min=0, help="Seconds until a link to a video expires.")] = 86_400,
-    credits_: Annotated[int, typer.Option("--credits", min=0, help="Credits of a new account.")] = 66,
-    max_running: Annotated[int, typer.Option(min=0, help="Maximum unfinished tasks of an account.")] = 2,
-    queries_per_second: Annotated[int, typer.Option(min=0, help="Status queries per account; 0: no limit.")] = 20,
+    link_seconds: Annotated[
+        int, typer.Option(metavar="SECONDS", min=0, help="Seconds until a link to a video expires.")
+    ] = 86_400,
+    credits_: Annotated[int, typer.Option("--credits", metavar="N", min=0, help="Credits of a new account.")] = 66,
+    max_running: Annotated[int, typer.Option(metavar="N", min=0, help="Maximum unfinished tasks of an account.")] = 2,
+    queries_per_second: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Status queries per account; 0: no limit.")
+    ] = 20,
     draw: Annotated[
         bool, typer.Option("--draw/--no-draw", help="Draw a clip for each task if ffmpeg is installed.")
     ] = True,
@@ -76,11 +85,12 @@ def archive(
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Delete videos older than --keep-days; copy nothing.")] = False,
     keep_days: Annotated[
-        float | None, typer.Option("--keep-days", min=0.0, help="For --prune. Default: as configured.")
+        float | None, typer.Option("--keep-days", metavar="DAYS", min=0.0, help="For --prune. Default: as configured.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="For --prune: name the videos, delete nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per task.")] = False,
     config: Config = None,
-    key: Key = "",
+    key: ArchiveKey = "",
 ) -> None:
     """Copy finished videos to ARCHIVE_URL. Needs the configuration of a gateway, not a running one."""
     from gateway.cli.server import archiving
@@ -88,13 +98,11 @@ def archive(
     if prune:
         if ids or recent or from_file:
             raise CommandError("--prune deletes by age only: do not name tasks with it", BAD_USAGE)
-        raise typer.Exit(archiving.prune(config, keep_days, as_json=as_json))
-    if keep_days is not None:
-        raise CommandError("--keep-days requires --prune", BAD_USAGE)
-    from gateway.cli.client.gateway_client import require_key
-
+        raise typer.Exit(archiving.prune(config, keep_days, dry_run=dry_run, as_json=as_json))
+    if keep_days is not None or dry_run:
+        raise CommandError(f"{'--dry-run' if dry_run else '--keep-days'} requires --prune", BAD_USAGE)
     selection = archiving.Selection(ids or (), from_file, recent)
-    raise typer.Exit(archiving.archive(config, require_key(key), selection, as_json=as_json))
+    raise typer.Exit(archiving.archive(config, key, selection, as_json=as_json))
 
 
 def probe(
@@ -107,9 +115,9 @@ def probe(
     config: Config = None,
     key: Key = "",
 ) -> None:
-    """Write a redacted report on the free calls of one account, for a bug report.
+    """Write a redacted report for a bug report.
 
-    It never submits."""
+    It makes the free calls of one account and never submits."""
     from gateway.cli.server.probe import run_probe
 
     raise typer.Exit(run_probe(config, name, key, out))

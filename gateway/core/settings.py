@@ -148,9 +148,7 @@ class MediaSettings(Section):
         ge=1024,
         description="Maximum size of one file in bytes; the model may allow less.",
     )
-    shrink: bool = Field(
-        False, description="Resize images that are too large for the model. Needs the extra video-gateway[images]."
-    )
+    shrink: bool = Field(False, description="Resize images that are too large for the model. Needs the package pillow.")
     fetch_seconds: float = Field(30.0, gt=0, description="Timeout for fetching one file, redirects included.")
     hosts: Names = Field(
         (),

@@ -10,7 +10,7 @@ from providers.media_files import MediaFile
 if TYPE_CHECKING:
     from PIL import Image
 
-INSTALL = "pip install 'video-gateway[images]'"
+INSTALL = "pip install pillow"
 
 MAX_PIXELS = 40_000_000
 """A picture with more pixels is not decoded: it would take hundreds of megabytes of memory."""

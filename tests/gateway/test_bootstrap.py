@@ -106,7 +106,7 @@ def test_archive_without_its_package_says_how_to_install_it(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     message = start_error(archive_url=tmp_path.as_uri())
-    assert message == "ARCHIVE_URL: the archive needs an optional package: pip install 'video-gateway[archive]'"
+    assert message == "ARCHIVE_URL: the archive needs an optional package: pip install obstore"
     # The package is needed only with an archive.
     create_app(Settings.model_construct())
 
@@ -140,7 +140,7 @@ def test_serve_reports_the_error_in_one_line(tmp_path: Path) -> None:
 def test_shrink_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     message = start_error(media=MediaSettings(shrink=True))
-    assert message == "media.shrink needs Pillow: pip install 'video-gateway[images]'"
+    assert message == "media.shrink needs Pillow: pip install pillow"
     create_app(Settings.model_construct(media=MediaSettings()))
 
 

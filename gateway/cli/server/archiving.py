@@ -14,7 +14,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.accounts.callers import Caller
+from gateway.accounts.callers import Caller, Callers
 from gateway.archive.copier import ArchiveResult, Outcome
 from gateway.archive.store import StoreError
 from gateway.archive.task_archiver import TaskArchiver
@@ -54,7 +54,8 @@ class Selection:
 
 
 def archive(config: Path | None, key: str, selection: Selection, *, as_json: bool) -> int:
-    """Archive tasks and print the outcome of each. Returns the exit code: 1 if a copy failed."""
+    """Archive tasks and print the outcome of each. Returns the exit code: 1 if a copy failed. `key` is that of a client
+    or the admin key; without one, the tasks of all configured accounts can be archived."""
     ids = selection.task_ids()
     if not (selection.ids or selection.file or selection.recent):
         raise CommandError("name tasks by id, with --from-file, or with --recent", BAD_USAGE)
@@ -68,7 +69,7 @@ def archive(config: Path | None, key: str, selection: Selection, *, as_json: boo
         for id, result in report:
             line = {
                 "task_id": id,
-                "outcome": _outcome_name(result),
+                "outcome": result.outcome.value,
                 "bytes": result.bytes,
                 "path": result.path,
                 "cause": result.cause,
@@ -82,15 +83,21 @@ def archive(config: Path | None, key: str, selection: Selection, *, as_json: boo
     return int(counts["failed"] > 0)
 
 
-def prune(config: Path | None, keep_days: float | None, *, as_json: bool) -> int:
-    """Delete videos made more than `keep_days` ago, by default as configured. Returns the exit code."""
+def prune(config: Path | None, keep_days: float | None, *, dry_run: bool, as_json: bool) -> int:
+    """Delete videos made more than `keep_days` ago, by default as configured, and print which: with `dry_run` without
+    deleting them. Returns the exit code."""
     settings = _settings(config)
     days = keep_days if keep_days is not None else settings.archive.keep_days
     if days is None:
         raise CommandError("set --keep-days, or keep_days under [archive] in the configuration file", BAD_USAGE)
-    pruned = asyncio.run(_prune(settings, days))
-    text = json.dumps({"deleted": pruned, "keep_days": days})
-    print_result(text if as_json else f"deleted: {pruned}, of days that ended more than {days:g} days ago")
+    pruned = asyncio.run(_prune(settings, days, dry_run=dry_run))
+    if as_json:
+        print_result(json.dumps({"deleted": 0 if dry_run else len(pruned), "keep_days": days, "videos": pruned}))
+        return 0
+    for path in pruned:
+        print_result(path)
+    what = "would be deleted" if dry_run else "deleted"
+    print_message(f"{len(pruned)} {what}: older than {days:g} days")
     return 0
 
 
@@ -101,19 +108,20 @@ def _settings(config: Path | None) -> Settings:
     return settings
 
 
-async def _prune(settings: Settings, days: float) -> int:
+async def _prune(settings: Settings, days: float, *, dry_run: bool) -> list[str]:
     async with _gateway(settings) as (_, archiver, _):
         try:
             # Only the folders of providers are pruned.
-            return await archiver.archive.prune(days, time.time(), [spec.name for spec in registry.PROVIDERS])
+            names = [spec.name for spec in registry.PROVIDERS]
+            return await archiver.archive.prune(days, time.time(), names, dry_run=dry_run)
         except StoreError as error:
             raise CommandError(f"the archive: {error}") from None
 
 
 async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool) -> list[tuple[str, ArchiveResult]]:
-    async with _gateway(settings) as (tasks, _, identify):
+    async with _gateway(settings) as (tasks, _, callers):
         try:
-            caller = identify(f"Bearer {key}" if key else "")
+            caller = _caller(callers, settings, key)
             if recent:
                 ids = list(dict.fromkeys((*ids, *await _recent(tasks, caller))))
         except GatewayError as error:
@@ -128,6 +136,19 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
                 return result
 
             return list(zip(ids, await asyncio.gather(*map(archive_one, ids)), strict=True))
+
+
+def _caller(callers: Callers, settings: Settings, key: str) -> Caller:
+    """Whose tasks are archived: without a key, or with the admin key, those of all configured accounts. Raises
+    GatewayError, CommandError."""
+    if key and (settings.admin_key is None or key != settings.admin_key.get_secret_value()):
+        return callers.identify(f"Bearer {key}")
+    operator = callers.operator()
+    if not operator.accounts:
+        variables = registry.credential_variables()
+        message = f"no accounts are configured: set {variables}, or give --key or GATEWAY_KEY (an upstream credential)"
+        raise CommandError(message, BAD_USAGE)
+    return operator
 
 
 async def _archive_one(tasks: Tasks, caller: Caller, id: str) -> ArchiveResult:
@@ -155,7 +176,7 @@ async def _recent(tasks: Tasks, caller: Caller) -> list[str]:
 @asynccontextmanager
 async def _gateway(
     settings: Settings,
-) -> AsyncGenerator[tuple[Tasks, TaskArchiver, Callable[[str], Caller]], None]:
+) -> AsyncGenerator[tuple[Tasks, TaskArchiver, Callers], None]:
     """The services of a gateway that does not listen."""
     with configuration_errors():
         process = build_process_state(settings, SystemClock())
@@ -165,7 +186,7 @@ async def _gateway(
         raise CommandError(_NO_ARCHIVE, BAD_USAGE)
     async with process.http, aclosing(process.fetcher), process.background:
         try:
-            yield services.tasks, archiver, services.callers.identify
+            yield services.tasks, archiver, services.callers
         finally:
             archiver.archive.close()
 

@@ -29,17 +29,17 @@ async def test_older_videos_are_removed_with_all_their_files(env: ArchiveFixture
     expected = {"jimeng/2020/01/01/notes.txt.bak/mine", "mine/2020/01/01/photo.jpg"}
     before = env.location.visible()
 
-    assert await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS) == 0
+    assert len(await env.archive.prune(30, CREATED + 30 * DAYS, PROVIDERS)) == 0
     assert env.location.visible() == before
-    assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 1
+    assert len(await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS)) == 1
     left = env.location.visible()
     assert left == {path for path in before if ID not in path}
     assert left > expected
     assert await env.archive.find("jimeng", ID, ACCOUNT) is None
     assert not env.archive.is_archived("jimeng", ID, ACCOUNT.id)
     assert await env.archive.find("jimeng", "young", ACCOUNT) is not None
-    assert await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS) == 0
-    assert await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS) == 1
+    assert len(await env.archive.prune(30, CREATED + 32 * DAYS, PROVIDERS)) == 0
+    assert len(await env.archive.prune(0, CREATED + 99 * DAYS, PROVIDERS)) == 1
     assert env.location.visible() == expected
 
 
@@ -65,13 +65,13 @@ async def test_files_that_are_not_the_archives_stay(env: ArchiveFixture) -> None
     for path, data in foreign.items():
         await env.store.put_small(path, data, "text/plain")
     assert archived.cover is not None
-    assert await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
+    assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 1
     assert env.location.visible() == foreign.keys()
-    assert await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 0
+    assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 0
 
 
 async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:
-    assert await env.archive.prune(1, CREATED, PROVIDERS) == 0
+    assert len(await env.archive.prune(1, CREATED, PROVIDERS)) == 0
 
 
 @pytest.mark.parametrize("deletes", [0, 1, 2])
@@ -98,7 +98,7 @@ async def test_interrupted_prune_leaves_no_record_without_a_video(
     assert (found is not None) is (deletes == 0)
     assert f"{BASE_PATH}.json" in env.location.visible()
     assert (archived.video.path in env.location.visible()) is (deletes < 2)
-    assert await other.prune(1, CREATED + 10 * DAYS, PROVIDERS) == 1
+    assert len(await other.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 1
     assert env.location.visible() == set()
 
 
@@ -107,6 +107,6 @@ async def test_video_archived_again_under_another_day_stays_known(env: ArchiveFi
     env.archive = env.new_archive()
     await env.store.delete([INDEX])
     anew = await env.copied(metadata=replace(METADATA, created=CREATED + 20 * DAYS))
-    assert await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS) == 1
+    assert len(await env.archive.prune(10, CREATED + 15 * DAYS, PROVIDERS)) == 1
     assert await env.new_archive().find("jimeng", ID, ACCOUNT) == anew
     assert f"{BASE_PATH}.mp4" not in env.location.visible()

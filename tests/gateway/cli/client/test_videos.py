@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -183,6 +184,23 @@ def test_watch_needs_one_poll_and_then_the_events(monkeypatch: pytest.MonkeyPatc
 def test_submit_that_waits_prints_the_last_status_object(capsys: Out) -> None:
     assert main(["submit", "a cat", *DASHSCOPE, "--wait", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
+
+
+def test_submit_waits_and_saves_the_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upstream: SandboxServer, capsys: Out
+) -> None:
+    file = tmp_path / "cat.mp4"
+    assert main(["submit", "a cat", "--key", "session-out", "-o", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{file}\t{file.stat().st_size:,} bytes\n"
+    assert file.read_bytes()[4:8] == b"ftyp"
+    assert "completed" in err
+    before = upstream.sandbox.submits("jimeng", "session-out")
+    assert main(["submit", "a cat", "--key", "session-out", "-o", str(file)]) == 2
+    assert "already exists" in capsys.readouterr().err
+    assert main(["submit", "a cat", "--key", "session-out", "-o", str(tmp_path / "no" / "x.mp4")]) == 2
+    assert upstream.sandbox.submits("jimeng", "session-out") == before
+    assert main(["submit", "a cat", "--key", "session-out", "-f", "-o", str(file)]) == 0
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -355,15 +355,21 @@ def test_prune_removes_old_videos(
     capsys.readouterr()
 
     assert main(["archive", "--prune", "--keep-days", "4"]) == 0
-    assert capsys.readouterr().out == "deleted: 0, of days that ended more than 4 days ago\n"
+    assert capsys.readouterr() == ("", "0 deleted: older than 4 days\n")
     assert location.visible() == everything
     config = tmp_path / "archive.toml"
     config.write_text("[archive]\nkeep_days = 1.5\n")
+    assert main(["archive", "--prune", "--dry-run", "--config", str(config)]) == 0
+    out, err = capsys.readouterr()
+    named = out.strip()
+    assert err == "1 would be deleted: older than 1.5 days\n"
+    assert location.visible() == everything
     assert main(["archive", "--prune", "--config", str(config)]) == 0
-    assert capsys.readouterr().out == "deleted: 1, of days that ended more than 1.5 days ago\n"
+    assert capsys.readouterr() == (f"{named}\n", "1 deleted: older than 1.5 days\n")
+    assert named.startswith("dashscope/")
     assert location.visible() == files
     assert main(["archive", "--prune", "--config", str(config)]) == 0
-    assert capsys.readouterr() == ("deleted: 0, of days that ended more than 1.5 days ago\n", "")
+    assert capsys.readouterr() == ("", "0 deleted: older than 1.5 days\n")
 
 
 # --- wrong usage ----------------------------------------------------------------------------------
@@ -395,9 +401,40 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert err.count("\n") == 1
 
 
-def test_missing_key_is_an_error(location: ArchiveLocation, capsys: Out) -> None:
+def test_without_key_and_accounts_nothing_can_be_archived(location: ArchiveLocation, capsys: Out) -> None:
     assert main(["archive", UNKNOWN]) == 2
-    assert capsys.readouterr().err.startswith("error: a key is required: use --key or set GATEWAY_KEY")
+    assert capsys.readouterr().err.startswith("error: no accounts are configured: set ")
+
+
+@pytest.mark.parametrize("key_option", [(), ("--key", "gw-admin")], ids=["no key", "admin key"])
+def test_operator_archives_recent_tasks_of_all_accounts_and_keys(
+    key_option: tuple[str, ...],
+    upstream: SandboxServer,
+    location: ArchiveLocation,
+    session: str,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Out,
+) -> None:
+    credentials = {"jimeng": {"credentials": (SecretStr(session),)}, "dashscope": {"credentials": (SecretStr(key),)}}
+    settings = Settings.model_construct(
+        providers=upstream.settings(**credentials), keys=(SecretStr("a:gw-alice"), SecretStr("b:gw-bob"))
+    )
+    with BackgroundServer(create_app(settings)) as server, httpx.Client(base_url=server.url) as managed:
+        for caller in ("gw-alice", "gw-bob"):
+            for model in (JIMENG, WAN):
+                submit(managed, caller, model=model)
+    for name, value in {
+        "GATEWAY_KEYS": "a:gw-alice,b:gw-bob",
+        "GATEWAY_ADMIN_KEY": "gw-admin",
+        "DASHSCOPE_API_KEY": key,
+        "JIMENG_TOKENS": session,
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert main(["archive", "--recent", *key_option]) == 0
+    rows, err = printed(capsys)
+    assert [outcome for outcome, _, _ in rows.values()] == ["copied"] * 4
+    assert err.startswith("4 copied")
 
 
 @pytest.mark.parametrize("argv", [["x"], ["--recent"], ["--prune", "--keep-days", "3"]], ids=" ".join)
