@@ -133,6 +133,7 @@ ROUTES = [
     Route("/docs", operations.docs, methods=["GET"]),
     Route("/", web.home, methods=["GET"], include_in_schema=False),
     Route("/playground", web.playground, methods=["GET"]),
+    Route("/dashboard", web.dashboard, methods=["GET"]),
     Route("/playground/site.json", web.site, methods=["GET"], include_in_schema=False),
     Route("/assets/{version}/{path:path}", web.asset, methods=["GET"], include_in_schema=False),
 ]

@@ -18,6 +18,11 @@ _LINKS: Mapping[str, tuple[str, LocalizedText, LocalizedText]] = {
         LocalizedText("体验页", "Playground"),
         LocalizedText("在浏览器里生成视频", "make a video in the browser"),
     ),
+    "dashboard": (
+        "dashboard",
+        LocalizedText("运维面板", "Dashboard"),
+        LocalizedText("账号与运行指标，仅限管理员", "accounts and figures, for the operator"),
+    ),
     "docs": (
         "docs",
         LocalizedText("接口文档", "API documentation"),

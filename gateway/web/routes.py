@@ -54,6 +54,12 @@ async def playground(request: Request) -> Response:
     return redirect_of_page(request.scope) or _respond(request, load_assets().files["playground.html"], headers)
 
 
+async def dashboard(request: Request) -> Response:
+    """GET /dashboard: the page without its data, which the operator's key gives."""
+    headers = _PAGE_HEADERS | {"cache-control": _REVALIDATED}
+    return redirect_of_page(request.scope) or _respond(request, load_assets().files["dashboard.html"], headers)
+
+
 async def site(request: Request) -> Response:
     """GET /playground/site.json"""
     content = describe_site(services(request).settings)

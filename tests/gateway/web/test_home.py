@@ -30,7 +30,7 @@ def test_every_link_of_the_page_leads_somewhere(client: TestClient) -> None:
     response = client.get("/", headers=BROWSER)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     links = links_of(response.text)
-    assert len(links) == 8
+    assert len(links) == 9
     prefix = client.base_url.path.rstrip("/")
     for link in links:
         # As a browser has it, for the page with and without a slash at its end.
@@ -44,7 +44,7 @@ def test_programs_get_json_with_working_links(client: TestClient) -> None:
     for accept in ("*/*", "application/json", ""):
         body = client.get("/", headers={"Accept": accept}).json()
         assert (body["name"], body["version"]) == ("video-gateway", version("video-gateway"))
-        assert set(body["links"]) == {"playground", "docs", "openapi", "health"}
+        assert set(body["links"]) == {"playground", "dashboard", "docs", "openapi", "health"}
         for link in body["links"].values():
             assert client.get(f"http://gateway{link}").status_code == 200
 

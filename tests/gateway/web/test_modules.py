@@ -40,7 +40,7 @@ async def page(browser: Browser, gateway_url: str) -> AsyncIterator[Page]:
 async def run(page: Page, module: str, expression: str, argument: Any = None) -> Any:
     """The value of a JavaScript expression of `module` (its exports) and `given`."""
     code = f"""async (given) => {{
-      const folder = document.querySelector("script[type=module]").src.replace(/playground\\/[^/]*$/, "");
+      const folder = document.querySelector("script[type=module]").src.replace(/\\w+\\/[^/]*$/, "");
       const module = await import(folder + {module!r});
       return {expression};
     }}"""

@@ -128,9 +128,13 @@ def test_site_needs_no_key_and_tells_no_secret() -> None:
     assert response.json()["accepts"] == ["gateway"]
 
 
-def test_page_and_files_are_small(client: TestClient) -> None:
-    """What a slow line has to carry at the first visit, compressed: under 64 KB."""
-    assert sum(len(one.compressed) for one in load_assets().files.values()) < 64 * 1024
+@pytest.mark.parametrize(("page", "kilobytes"), [("playground", 64), ("dashboard", 32)])
+def test_page_and_files_are_small(page: str, kilobytes: int) -> None:
+    """What a slow line has to carry at the first visit, compressed."""
+    own = (f"{page}.html", f"{page}/", "shared/")
+    files = [one for name, one in load_assets().files.items() if name.startswith(own)]
+    assert len(files) > 10
+    assert sum(len(one.compressed) for one in files) < kilobytes * 1024
 
 
 def test_files_of_the_page_are_logged_at_debug(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

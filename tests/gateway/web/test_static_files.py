@@ -18,8 +18,13 @@ each_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.rel
 
 
 def texts(language: str) -> dict[str, str]:
-    source = (FOLDER / "playground" / f"texts.{language}.js").read_text("utf-8")
-    found: dict[str, str] = json.loads(source[source.index("{") : source.rindex("}") + 1])
+    """The texts of all pages. No two of them have a key with different texts."""
+    found: dict[str, str] = {}
+    for path in sorted(FOLDER.glob(f"*/texts.{language}.js")):
+        source = path.read_text("utf-8")
+        own: dict[str, str] = json.loads(source[source.index("{") : source.rindex("}") + 1])
+        assert not found.keys() & own.keys(), path
+        found |= own
     return found
 
 
@@ -86,8 +91,9 @@ def test_languages_have_the_same_texts() -> None:
 def test_every_used_text_exists_and_every_text_is_used() -> None:
     known, used = texts("en").keys(), used_texts()
     assert used - known == set()
-    # Roles are keys of /v1/models.
-    assert {key for key in known - used if not key.startswith("role.")} == set()
+    # Roles are keys of /v1/models; states, actions and columns are those of /v1/accounts.
+    looked_up = ("role.", "state.", "action.", "accounts.")
+    assert {key for key in known - used if not key.startswith(looked_up)} == set()
 
 
 def test_icons_that_are_used_exist() -> None:

@@ -3,6 +3,7 @@
 import { setKey as useKey } from "../shared/api.js";
 import { Signal, find, h, icon, setText } from "../shared/dom.js";
 import { language, languageChanged, t } from "../shared/i18n.js";
+import { keyField } from "../shared/key_field.js";
 import { forget, load, remembers, save, setRemembering } from "../shared/storage.js";
 
 export const keyChanged = new Signal();
@@ -36,28 +37,11 @@ export function credentialHint(site) {
 
 /** The field with its buttons, for the panel and the welcome card. */
 export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
-  const input = h("input.input", {
+  const { input, element } = keyField({
     id,
-    type: "password",
     value: key,
-    autocomplete: "off",
-    autocapitalize: "off",
-    spellcheck: "false",
     placeholder: site.accepts.includes("upstream") ? "sk-… / sessionid / gw-…" : "gw-…",
-    "aria-describedby": `${id}-hint`,
   });
-  const show = h("button.button.small.quiet.only-icon", { type: "button", "aria-pressed": "false" }, icon("eye"));
-  const labelShow = () => {
-    const shown = input.type === "text";
-    show.replaceChildren(icon(shown ? "eye-off" : "eye"));
-    show.setAttribute("aria-label", t(shown ? "key.hide" : "key.show"));
-    show.title = t(shown ? "key.hide" : "key.show");
-  };
-  show.addEventListener("click", () => {
-    input.type = input.type === "password" ? "text" : "password";
-    labelShow();
-  });
-  labelShow();
   const remember = h("input", {
     type: "checkbox",
     role: "switch",
@@ -82,7 +66,7 @@ export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
       h(
         "div.key-row",
         {},
-        h("div.field-input", {}, input, show),
+        element,
         h("button.button.primary", { type: "submit" }, t("key.use")),
       ),
       h("p.meta", { id: `${id}-hint` }, site.sandbox ? t("key.hint.sandbox") : credentialHint(site)),
@@ -105,7 +89,7 @@ export function mountKey(site, onForget) {
   const button = find("#key-button");
   const panel = find("#key-panel");
   const forgetAll = () => {
-    forget();
+    forget(["key", "tasks", "draft"]);
     key = "";
     useKey("");
     panel.hidePopover();

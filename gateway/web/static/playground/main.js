@@ -1,9 +1,9 @@
 // The playground: joins the form, the tasks and what follows them.
 
 import { ApiError, BASE, call, json } from "../shared/api.js";
-import { find, h, icon, setText } from "../shared/dom.js";
-import { addTexts, language, languageChanged, setLanguage, t, translate } from "../shared/i18n.js";
-import { THEMES, setTheme, theme } from "../shared/theme.js";
+import { find, h, icon } from "../shared/dom.js";
+import { mountHeader } from "../shared/header.js";
+import { addTexts, languageChanged, t, translate } from "../shared/i18n.js";
 import { forgetFiles, inputsOfTask } from "./files.js";
 import * as follow from "./follow.js";
 import { Form } from "./form.js";
@@ -19,7 +19,6 @@ addTexts("en", en);
 addTexts("zh", zh);
 translate(document);
 
-const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" };
 const notices = new Map();
 
 /** A line above everything, one for each `name`; null takes it away. */
@@ -129,28 +128,7 @@ function actionsFor(form) {
   };
 }
 
-function mountHeader() {
-  const themeButton = find("#theme-button");
-  const showTheme = () => {
-    const names = { auto: t("theme.auto"), light: t("theme.light"), dark: t("theme.dark") };
-    themeButton.replaceChildren(icon(THEME_ICONS[theme()]));
-    themeButton.setAttribute("aria-label", names[theme()]);
-    themeButton.title = names[theme()];
-  };
-  themeButton.addEventListener("click", () => {
-    setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
-    showTheme();
-  });
-  const languageButton = find("#language-button");
-  const showLanguage = () => {
-    setText(languageButton, language() === "zh" ? "English" : "中文");
-    languageButton.lang = language() === "zh" ? "en" : "zh-CN";
-  };
-  languageButton.addEventListener("click", () => setLanguage(language() === "zh" ? "en" : "zh"));
-  find("#docs-link").append(icon("book"));
-  languageChanged.on(() => (showTheme(), showLanguage()));
-  showTheme();
-  showLanguage();
+function mountTabs() {
   find("#tab-create").addEventListener("click", () => showView("create"));
   find("#tab-tasks").addEventListener("click", () => showView("tasks"));
 }
@@ -224,6 +202,7 @@ async function loadSite() {
 
 async function start() {
   mountHeader();
+  mountTabs();
   const site = await loadSite();
   notice("away", null);
   store.setOwner(keyTag());

@@ -1,7 +1,7 @@
 // What this browser keeps. Preferences are always kept; the key and the tasks only while `remembers()` says so.
 
 const PREFIX = "video-gateway.";
-const PRIVATE = new Set(["key", "tasks", "draft"]);
+const PRIVATE = new Set(["key", "tasks", "draft", "admin-key"]);
 const memory = new Map();
 
 /** What a value is called in the storage, for events of other tabs. */
@@ -54,9 +54,9 @@ export function setRemembering(on) {
   }
 }
 
-/** Delete every private value, here and in storage. */
-export function forget() {
-  for (const name of PRIVATE) {
+/** Delete private values, here and in storage. */
+export function forget(names) {
+  for (const name of names) {
     memory.delete(name);
     store(name, null);
   }
