@@ -2,7 +2,8 @@
 
 Every row is one fault on one route of one upstream: what the client is answered, how many tasks exist for one request
 and its retries, and whether everything works once the fault is over. The exit status is 1 if a row is charged twice or
-is not as expected. With `--soak` it is mixed traffic under random faults, and the memory of the gateway.
+is not as expected. With `--soak` it is mixed traffic under random faults, and what the gateway holds: memory, file
+descriptors, asyncio tasks.
 """
 
 import argparse
@@ -16,11 +17,12 @@ import pytest
 
 import tests.conftest  # noqa: F401 - certificates and the environment, as in the suite
 from tests.deploy.programs import program
+from tests.faults.coverage import table
 from tests.faults.report import as_table, summary
 from tests.faults.routes import ROWS, is_run
 from tests.faults.rows import Through
 from tests.faults.runner import run_all
-from tests.faults.soak import soak
+from tests.faults.soak import DEFAULT_SECONDS, soak
 
 
 def main() -> int:
@@ -31,14 +33,25 @@ def main() -> int:
     parser.add_argument("--through", choices=["nginx"], default="", help="two gateways behind a proxy as in deploy/")
     parser.add_argument("--failed", action="store_true", help="print only rows that are not as expected")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="processes that run rows")
+    parser.add_argument("--coverage", action="store_true", help="print how many faults each route meets, and run none")
     parser.add_argument("--list", action="store_true", help="print the names of the rows, and run none")
-    parser.add_argument("--soak", type=int, metavar="SECONDS", help="traffic under random faults for so long")
+    parser.add_argument(
+        "--soak",
+        type=int,
+        nargs="?",
+        const=DEFAULT_SECONDS,
+        metavar="SECONDS",
+        help="traffic under random faults for so long, 30 minutes by default; fails where the gateway leaks",
+    )
     given = parser.parse_args()
     if given.through:
         try:
             program(given.through)
         except pytest.skip.Exception as missing:
             parser.error(str(missing))
+    if given.coverage:
+        print(table())
+        return 0
     if given.soak:
         return soak(given.soak)
     indices = [
