@@ -84,8 +84,8 @@ def faults() -> tuple[list[Fault], list[Fault], list[Fault]]:
     """The faults that both upstreams meet, and those of Jimeng and of DashScope only."""
     met = [{row.fault.name: row.fault for row in ROWS if row.upstream == upstream} for upstream in UPSTREAMS]
     both = met[0].keys() & met[1].keys()
-    alone = [[fault for name, fault in one.items() if name not in both] for one in met]
-    return [met[0][name] for name in both], *alone
+    jimeng, dashscope = ([fault for name, fault in one.items() if name not in both] for one in met)
+    return [met[0][name] for name in both], jimeng, dashscope
 
 
 def _named(name: str) -> str:
