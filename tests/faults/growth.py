@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 MOST_GROWTH: Mapping[str, float] = {"memory": 5.0, "descriptors": 10.0, "tasks": 10.0}
 """What counts as flat, in the unit of the sample."""
+UNFILLED_MB = 15.0
+"""By how much more memory may grow where the caches of the process are still empty at the beginning."""
 
 
 class Sample(NamedTuple):
@@ -23,9 +25,11 @@ class Sample(NamedTuple):
     tasks: float
 
 
-def leaks(samples: Sequence[Sample]) -> list[str]:
-    """What grows. Raises ValueError for fewer than four samples."""
-    return [name for name, plateau, end in _compared(samples) if end - plateau > MOST_GROWTH[name]]
+def leaks(samples: Sequence[Sample], *, filled: float = 1.0) -> list[str]:
+    """What grows. `filled` is the share of its caches that the process had filled before. Raises ValueError for fewer
+    than four samples."""
+    most = {**MOST_GROWTH, "memory": MOST_GROWTH["memory"] + (1 - filled) * UNFILLED_MB}
+    return [name for name, plateau, end in _compared(samples) if end - plateau > most[name]]
 
 
 def described(samples: Sequence[Sample]) -> list[str]:

@@ -31,8 +31,6 @@ FILLED_TASKS = 30_000
 FILLED_ACCOUNTS = 10_000
 """As many as the pool has records of."""
 DEFAULT_SECONDS = 1800
-FULL_SECONDS = 600
-"""A shorter soak fills its share of that only: to fill all takes minutes."""
 
 _CLIENTS = 16
 _FILLING_CLIENTS = 32
@@ -89,8 +87,11 @@ class _Soak:
         self._statuses: Counter[str] = Counter()
         self._number = 0
         self._image = data_url()
-        share = min(1.0, seconds / FULL_SECONDS)
-        self._filled_tasks, self._filled_accounts = int(FILLED_TASKS * share), int(FILLED_ACCOUNTS * share)
+        self._filled = min(1.0, seconds / DEFAULT_SECONDS)
+        """A shorter soak fills its share only: to fill all takes minutes."""
+        self._filled_tasks, self._filled_accounts = (
+            int(most * self._filled) for most in (FILLED_TASKS, FILLED_ACCOUNTS)
+        )
 
     async def run(self) -> int:
         async with aiohttp.ClientSession(
@@ -98,7 +99,7 @@ class _Soak:
         ) as self._http:
             await self._fill()
             samples = await self._traffic()
-        return _report(samples, self._statuses, self._gateway.log)
+        return _report(samples, self._filled, self._statuses, self._gateway.log)
 
     async def _fill(self) -> None:
         before, began = self._gateway.memory_mb(), time.monotonic()
@@ -225,7 +226,7 @@ class _Soak:
             return None
 
 
-def _report(samples: Sequence[Sample], statuses: Counter[str], log: Path) -> int:
+def _report(samples: Sequence[Sample], filled: float, statuses: Counter[str], log: Path) -> int:
     for one in samples[:: max(1, len(samples) // _LINES)]:
         print(f"{one.at:6.0f} s  {one.memory:6.1f} MB  {one.descriptors:4.0f} descriptors  {one.tasks:4.0f} tasks")
     print("answers: " + ", ".join(f"{status}: {count}" for status, count in statuses.most_common()))
@@ -234,7 +235,7 @@ def _report(samples: Sequence[Sample], statuses: Counter[str], log: Path) -> int
     errors = Counter(line.split(" ", 1)[1].partition(" method=")[0] for line in lines if " error   " in line)
     print("\n".join(f"{count} × {line}" for line, count in errors.most_common(_LINES)) or "no errors in the log")
     print("\n".join(line for line in lines if " status=500 " in line))
-    found = leaks(samples)
+    found = leaks(samples, filled=filled)
     print("\n".join(described(samples)))
     print(f"LEAKS: {', '.join(found)}" if found else "flat")
     return 1 if found or statuses["500"] else 0

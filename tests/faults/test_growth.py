@@ -42,6 +42,14 @@ def test_growth_from_the_plateau_to_the_end_is_a_leak(series: Sequence[Sample], 
     assert leaks(series) == found
 
 
+def test_memory_of_a_process_that_still_fills_its_caches_may_grow_more() -> None:
+    growing = [number / 3 for number in range(60)]
+    assert leaks(samples(memory=growing)) == ["memory"]
+    assert leaks(samples(memory=growing), filled=0.1) == []
+    assert leaks(samples(memory=STEADY), filled=0.0) == ["memory"]
+    assert leaks(samples(tasks=STEADY), filled=0.0) == ["tasks"]
+
+
 def test_too_few_samples_are_no_verdict() -> None:
     with pytest.raises(ValueError, match="too few"):
         leaks(samples(memory=[1.0, 2.0, 3.0]))
