@@ -105,10 +105,10 @@ def run_all(
     """The outcomes of rows in the order of `indices`, run by several processes. `progress` gets the number done."""
     waiting = [index for index in indices if _waits(ROWS[index])]
     working = [index for index in indices if not _waits(ROWS[index])]
-    # A row through a proxy has two gateways and the proxy.
-    share = 3 if through else 1
-    parts = [(part, max(1, AT_ONCE // share)) for part in _parts(working, _PART)]
-    parts += [(part, WAITING_AT_ONCE // share) for part in _parts(waiting, WAITING_AT_ONCE)]
+    # A row through a proxy starts two gateways and the proxy: the others that wait would time out meanwhile.
+    waiting_at_once = WAITING_AT_ONCE // (3 if through else 1)
+    parts = [(part, AT_ONCE) for part in _parts(working, _PART)]
+    parts += [(part, waiting_at_once) for part in _parts(waiting, WAITING_AT_ONCE)]
     found: dict[int, Judged] = {}
     with ProcessPoolExecutor(processes, get_context("spawn"), _be_quiet) as pool:
         for done in as_completed([pool.submit(run_rows, part, at_once, through) for part, at_once in parts]):

@@ -26,8 +26,8 @@ from tests.faults.relay import Breakage, Connecting, Loop, Relay, Stage
 from tests.faults.submits import REFERENCE_MODELS, TEXT_MODELS
 from tests.pictures import data_url
 
-FILLED_TASKS = 30_000
-"""More than the task cache and the records of idempotency keys hold."""
+FILLED_TASKS = 50_000
+"""As many as the gateway knows owners of; the task cache and the records of idempotency keys hold fewer."""
 FILLED_ACCOUNTS = 10_000
 """As many as the pool has records of."""
 DEFAULT_SECONDS = 1800
