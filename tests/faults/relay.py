@@ -24,6 +24,7 @@ _HEAD_LIMIT = 1024 * 1024
 _READ_BYTES = 64 * 1024
 _START_SECONDS = 10.0
 _FILLERS = 8
+_LISTEN_ATTEMPTS = 100
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of zero seconds: a close is then a reset."""
 
@@ -145,7 +146,7 @@ class Relay:
     # --- in the loop --------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        listening = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        listening = await _listening(self.port, 256)
         self._server = await asyncio.start_server(self._welcome, sock=listening, limit=_HEAD_LIMIT, ssl=self._tls)
 
     async def _break(self, breakage: Breakage) -> None:
@@ -164,8 +165,7 @@ class Relay:
     async def _block(self, how: Connecting) -> None:
         await self._close()
         if how is Connecting.NEVER_ACCEPTED:
-            silent = socket.create_server(("127.0.0.1", self.port), backlog=0)
-            self._blocking.append(silent)
+            self._blocking.append(await _listening(self.port, 0))
             for _ in range(_FILLERS):
                 filler = socket.socket()
                 filler.setblocking(False)
@@ -277,6 +277,16 @@ class Relay:
             for task in (carrying, leaving):
                 task.cancel()
             await asyncio.gather(carrying, leaving, return_exceptions=True)
+
+
+async def _listening(port: int, backlog: int) -> socket.socket:
+    """A listening socket. The one before it may be open for a moment longer in a process that has just been forked."""
+    for _ in range(_LISTEN_ATTEMPTS):
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=backlog)
+        except OSError:
+            await asyncio.sleep(0.01)
+    return socket.create_server(("127.0.0.1", port), backlog=backlog)
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: tuple[bytes, ...]) -> None:
