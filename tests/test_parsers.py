@@ -80,6 +80,9 @@ PROPERTIES: dict[str, dict[str, tuple[str, ...]]] = {
     "gateway/media/test_url_policy.py": {
         "test_any_text_is_a_normalized_url_or_refused": ("gateway.media.url_policy:check_url",),
     },
+    "gateway/prompts/test_foreign_completions.py": {
+        "test_any_answer_is_a_text_or_an_error": ("gateway.prompts.completion:read_completion",),
+    },
     "gateway/task_ids/test_signed.py": {
         "test_any_text_is_an_id_or_none": (
             "gateway.task_ids.signed:verify",
