@@ -219,4 +219,4 @@ def _distance(shape: float, short: int, size: str) -> tuple[float, int]:
 def _is_shape(ratio: str, width: int, height: int) -> bool:
     """True for pixels of a ratio, reduced or not: 1680x720 is 21:9 as well as 7:3."""
     across, _, down = ratio.partition(":")
-    return across.isdigit() and down.isdigit() and int(across) * height == int(down) * width
+    return across.isdecimal() and down.isdecimal() and int(across) * height == int(down) * width

@@ -27,6 +27,8 @@ DOCUMENTS = (
     "providers/README.md",
     "providers/sandbox/README.md",
     "tests/bench/README.md",
+    "tests/faults/README.md",
+    "tests/faults/README.zh-CN.md",
     "CHANGELOG.md",
 )
 MAX_BYTES = 12_288

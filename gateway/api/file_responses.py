@@ -42,7 +42,7 @@ _NO_HEAD = frozenset({403, 405, 501})
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _FORWARDED_HEADERS = ("accept-ranges", "content-encoding", "content-range", "etag", "last-modified")
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:\d+-\d+|\*)/(\d+)", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:[0-9]+-[0-9]+|\*)/([0-9]{1,18})", re.IGNORECASE)
 _FROM_START = re.compile(r"bytes\s+0-", re.IGNORECASE)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,64}")
 _MULTIPART = re.compile(r"multipart/byteranges;\s*boundary=[!-~]{1,80}", re.IGNORECASE)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _UNIT = "bytes="
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""Python converts no number of thousands of digits."""
 _RANGE = re.compile(r"[ \t]*(\d{0,19})[ \t]*-[ \t]*(\d{0,19})[ \t]*", re.ASCII)
 _MAX_LENGTH = 256
 """Characters after the unit. A longer header is ignored."""
@@ -40,7 +42,7 @@ class ByteRange:
 def content_length(headers: Mapping[str, str]) -> int | None:
     """The length of a body in bytes by its headers, whose names are case-insensitive. None if unknown."""
     value = headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() and "transfer-encoding" not in headers else None
+    return int(value) if _LENGTH.fullmatch(value) and "transfer-encoding" not in headers else None
 
 
 def parse_range(header: str) -> tuple[ByteRange, ...]:

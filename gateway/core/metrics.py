@@ -34,6 +34,11 @@ RELOADED_AT = Gauge(
     "Unix time of the last configuration that was accepted, or of the start.",
     multiprocess_mode="mostrecent",
 )
+ASYNCIO_TASKS = Gauge(
+    "gateway_asyncio_tasks",
+    "Asyncio tasks of the responding process, counted for this response: connections, requests, streams and queues.",
+    multiprocess_mode="mostrecent",
+)
 REQUESTS = Histogram(
     "gateway_request_duration_seconds",
     "Request duration in seconds, by route, method and status (499: the client disconnected before the response).",

@@ -1,7 +1,6 @@
 """Secrets of webhooks in the form of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes."""
 
 import base64
-import binascii
 
 PREFIX = "whsec_"
 _MIN_BYTES, _MAX_BYTES = 24, 64
@@ -22,6 +21,6 @@ def is_secret(text: str) -> bool:
     characters."""
     try:
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     return text.startswith(PREFIX) and _MIN_BYTES <= len(key) <= _MAX_BYTES

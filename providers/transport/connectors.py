@@ -17,6 +17,7 @@ from providers.transport.address_policy import (
     socket_factory,
 )
 from providers.transport.proxy_urls import is_socks
+from providers.transport.timeouts import IDLE_SECONDS
 
 
 def session(proxy: str | None, *, once: bool, allows: Allows | None = None) -> aiohttp.ClientSession:
@@ -37,7 +38,8 @@ def session(proxy: str | None, *, once: bool, allows: Allows | None = None) -> a
 def _connector(proxy: str | None, once: bool, allows: Allows | None) -> aiohttp.BaseConnector:
     if proxy is None or not is_socks(proxy):
         kind = _LinkConnector if proxy is None else _Connector
-        return kind(limit=0, force_close=once, socket_factory=socket_factory(allows) if allows else None)
+        factory = socket_factory(allows) if allows else None
+        return kind(limit=0, socket_factory=factory, **_keep_alive(once))
     # aiohttp_socks' own URL parser supports neither socks4a and socks5h nor a user without a password, as in SOCKS4.
     parts = urlsplit(proxy)
     if not parts.hostname or not parts.port:
@@ -51,8 +53,13 @@ def _connector(proxy: str | None, once: bool, allows: Allows | None) -> aiohttp.
         password=unquote(parts.password or ""),
         rdns=parts.scheme != "socks4",
         limit=0,
-        force_close=once,
+        **_keep_alive(once),
     )
+
+
+def _keep_alive(once: bool) -> dict[str, Any]:
+    # aiohttp rejects the two together.
+    return {"force_close": True} if once else {"keepalive_timeout": IDLE_SECONDS}
 
 
 class _Connecting(aiohttp.BaseConnector):
@@ -65,15 +72,28 @@ class _Connecting(aiohttp.BaseConnector):
 
     disallowed = ErrorKind.UNREACHABLE, PROXY_DISALLOWED
 
-    async def connect(self, *args: Any, **options: Any) -> Any:
+    async def connect(self, *args: Any, **options: Any) -> aiohttp.connector.Connection:
         try:
-            return await super().connect(*args, **options)
+            while not _is_usable(connection := await super().connect(*args, **options)):
+                connection.close()
+            return connection
         except Exception as error:
             if isinstance(getattr(error, "os_error", error), DisallowedAddressError):
                 kind, detail = self.disallowed
             else:
                 kind, detail = ErrorKind.UNREACHABLE, type(error).__name__
             raise ProviderError(kind, detail=detail) from error
+
+
+def _is_usable(connection: aiohttp.connector.Connection) -> bool:
+    """Stop the read timer that a response larger than the buffer leaves behind on an idle connection. False where it
+    has expired: the next call would fail at once, as if the upstream had been silent for the whole read timeout."""
+    protocol = connection.protocol
+    if protocol is None or protocol.should_close:
+        return False
+    protocol.read_timeout = None
+    protocol.start_timeout()
+    return True
 
 
 class _Connector(_Connecting, aiohttp.TCPConnector):

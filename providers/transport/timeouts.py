@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+IDLE_SECONDS = 10.0
+"""A connection that is idle for longer is not used again. Servers close theirs later, load balancers after 15 s at the
+earliest: a call that is sent while the server closes the connection is lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

@@ -26,7 +26,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.transport.address_policy import Allows
 from providers.transport.connectors import session
 from providers.transport.failures import raise_for_proxy_status
-from providers.transport.timeouts import Timeouts
+from providers.transport.timeouts import IDLE_SECONDS, Timeouts
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Largest JSON response. The largest ones have hundreds of Jimeng's records, with 4 to 20 KB each."""
@@ -107,6 +107,7 @@ class DirectRoute:
             .connect_timeout(timedelta(seconds=timeouts.connect))
             .read_timeout(timedelta(seconds=timeouts.read))
             .timeout(timedelta(seconds=timeouts.total))
+            .pool_idle_timeout(timedelta(seconds=IDLE_SECONDS))
         )
         if once:
             builder = builder.pool_max_idle_per_host(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.deploy.paths import DEPLOY
 from tests.deploy.programs import program
 from tests.environment import bare
+from tests.ports import reserved
 
 NGINX_MAIN = """
 {user}
@@ -39,11 +40,6 @@ class RunningProxy:
     read_log: Callable[[], str]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def changed(text: str, replacements: Mapping[str, str]) -> str:
     """The text of a sample with other values. Each old value must be there once."""
     for old, new in replacements.items():
@@ -55,7 +51,8 @@ def changed(text: str, replacements: Mapping[str, str]) -> str:
 @contextlib.contextmanager
 def nginx(folder: Path, gateways: tuple[str, str], prefix: str) -> Iterator[RunningProxy]:
     """nginx with the sample as its site. `gateways` are host:port."""
-    port, log = free_port(), folder / "access.log"
+    taken, log = reserved(), folder / "access.log"
+    port = int(taken.getsockname()[1])
     samples = DEPLOY / "nginx"
     upstream = dict(zip(("127.0.0.1:5100", "127.0.0.1:5101"), gateways, strict=True))
     (folder / "upstream.conf").write_text(changed((samples / "upstream.conf").read_text("utf-8"), upstream))
@@ -67,14 +64,15 @@ def nginx(folder: Path, gateways: tuple[str, str], prefix: str) -> Iterator[Runn
     user = "user root;" if os.getuid() == 0 else ""
     (folder / "nginx.conf").write_text(NGINX_MAIN.format(folder=folder, user=user))
     command = [program("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    with _running(command, folder, port):
+    with taken, _running(command, folder, port):
         yield RunningProxy(f"http://127.0.0.1:{port}{prefix}", lambda: log.read_text("utf-8"))
 
 
 @contextlib.contextmanager
 def caddy(folder: Path, gateways: tuple[str, str], prefix: str) -> Iterator[RunningProxy]:
     """Caddy with the sample as its configuration. `gateways` are host:port."""
-    port = free_port()
+    taken = reserved()
+    port = int(taken.getsockname()[1])
     # Its control port is a fixed one.
     replacements = {
         "\n:80 {": f"\nhttp://127.0.0.1:{port} {{",
@@ -86,7 +84,7 @@ def caddy(folder: Path, gateways: tuple[str, str], prefix: str) -> Iterator[Runn
     sample = (DEPLOY / "caddy" / "Caddyfile").read_text("utf-8")
     (folder / "Caddyfile").write_text(changed(sample, replacements))
     command = [program("caddy"), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    with _running(command, folder, port):
+    with taken, _running(command, folder, port):
         yield RunningProxy(f"http://127.0.0.1:{port}{prefix}", lambda: (folder / "output").read_text("utf-8"))
 
 

@@ -132,7 +132,9 @@ def test_files_that_are_mounted_exist() -> None:
 
 def test_nginx_and_prometheus_know_every_gateway() -> None:
     upstream = (DEPLOY / "nginx" / "compose-upstream.conf").read_text("utf-8")
-    assert re.findall(r"^\s*server (\S+);", upstream, re.MULTILINE) == [f"{name}:{PORT}" for name in GATEWAYS]
+    assert re.findall(r"^\s*server (\S+) max_fails=0;", upstream, re.MULTILINE) == [
+        f"{name}:{PORT}" for name in GATEWAYS
+    ]
     scrape = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))["scrape_configs"][0]
     assert scrape["static_configs"][0]["targets"] == [f"{name}:{PORT}" for name in GATEWAYS]
     assert Path(scrape["authorization"]["credentials_file"]).name in COMPOSE["secrets"]

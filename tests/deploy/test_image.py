@@ -16,8 +16,8 @@ from gateway.core.settings_loader import load_settings
 from tests.deploy.image import DOCKERFILE, Instruction, in_folder, read_stages
 from tests.deploy.paths import DEPLOY, ROOT
 from tests.deploy.programs import program
-from tests.deploy.reverse_proxies import free_port
 from tests.environment import bare
+from tests.ports import free_port
 from tests.process import running
 
 BUILD, RUNTIME = read_stages()

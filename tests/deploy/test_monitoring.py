@@ -23,8 +23,8 @@ from providers.sandbox.server import SandboxServer
 from tests.deploy.monitoring import ALERTS, JOB, Query, alert_queries, alert_rules, dashboard, dashboard_queries
 from tests.deploy.paths import DEPLOY
 from tests.deploy.programs import program
-from tests.deploy.reverse_proxies import free_port
 from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for
+from tests.ports import free_port
 
 QUERIES = [*alert_queries(), *dashboard_queries()]
 FOLDER = DEPLOY / "prometheus"

@@ -25,9 +25,10 @@ from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import Settings, TimeoutSettings
 from providers.sandbox.server import SandboxServer
-from tests.deploy.reverse_proxies import RunningProxy, caddy, free_port, nginx
+from tests.deploy.reverse_proxies import RunningProxy, caddy, nginx
 from tests.e2e.conftest import UPSTREAM, FastClock, bearer, follow, settings_for
 from tests.pictures import clip, data_url, picture
+from tests.ports import free_port
 
 PREFIX = "/video"
 VARIANTS = [(start, prefix) for start in (nginx, caddy) for prefix in ("", PREFIX)]

@@ -160,7 +160,7 @@ def seen(sandbox: SandboxServer, folder: Path) -> Json:
 def test_videos_are_generated_and_downloaded(seen: Json, folder: Path) -> None:
     for name, (_, told) in VIDEOS.items():
         one = seen[name]
-        assert "error" not in one, one
+        assert "error" not in one, str(one)
         assert (one["created"]["status"], one["ended"]["status"]) == ("queued", "completed"), name
         assert told.items() <= one["ended"].items(), one["ended"]
         assert one["ended"]["created_at"] <= one["ended"]["completed_at"]
@@ -217,7 +217,7 @@ def test_gateway_works_as_a_custom_openai_provider(url: str, session: str, key: 
     seen = journey(f"{url}/v1", videos | refused, tmp_path)
     for name in videos:
         one = seen[name]
-        assert "error" not in one, one
+        assert "error" not in one, str(one)
         assert (one["created"]["status"], one["ended"]["status"]) == ("queued", "completed"), name
         assert is_film(tmp_path / f"{name}.mp4")
     assert (seen["text"]["ended"]["size"], seen["text"]["ended"]["seconds"]) == ("720x1280", "5")
@@ -260,7 +260,7 @@ def test_fields_of_other_apis_reach_the_upstream(
     }
     seen = journey(f"{url}/v1", cases, tmp_path)
     for name in videos:
-        assert "error" not in seen[name], seen[name]
+        assert "error" not in seen[name], str(seen[name])
         assert seen[name]["ended"]["status"] == "completed", name
         assert is_film(tmp_path / f"{name}.mp4")
     for name in ("sides", "ratio", "ignored"):

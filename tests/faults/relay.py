@@ -18,11 +18,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tests.faults.wire import Answer, End, Response
+from tests.ports import reserved
 
 _HEAD_LIMIT = 1024 * 1024
 _READ_BYTES = 64 * 1024
 _START_SECONDS = 10.0
 _FILLERS = 8
+_LISTEN_ATTEMPTS = 100
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of zero seconds: a close is then a reset."""
 
@@ -109,16 +111,18 @@ class Relay:
         self._breakage: Breakage | None = None
         self._mended = asyncio.Event()
         self._server: asyncio.Server | None = None
-        self._reserved: list[socket.socket] = []
+        self._port = reserved()
+        self._blocking: list[socket.socket] = []
+        """What takes the place of the server where connections are never accepted."""
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self.port = 0
+        self.port: int = self._port.getsockname()[1]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        self._loop.run(self._listen(socket.create_server(("127.0.0.1", 0), backlog=256)))
+        self._loop.run(self._listen())
         return self
 
     def __exit__(
@@ -141,8 +145,8 @@ class Relay:
 
     # --- in the loop --------------------------------------------------------------------------------------------
 
-    async def _listen(self, listening: socket.socket) -> None:
-        self.port = listening.getsockname()[1]
+    async def _listen(self) -> None:
+        listening = await _listening(self.port, 256)
         self._server = await asyncio.start_server(self._welcome, sock=listening, limit=_HEAD_LIMIT, ssl=self._tls)
 
     async def _break(self, breakage: Breakage) -> None:
@@ -152,27 +156,22 @@ class Relay:
     async def _mend(self) -> None:
         self._breakage = None
         self._mended.set()
-        if self._reserved:
-            for one in self._reserved:
-                one.close()
-            self._reserved.clear()
-            await self._listen(socket.create_server(("127.0.0.1", self.port), backlog=256))
+        for one in self._blocking:
+            one.close()
+        self._blocking.clear()
+        if self._server is None:
+            await self._listen()
 
     async def _block(self, how: Connecting) -> None:
         await self._close()
-        # Bound and not listening, the port refuses connections and nobody else gets it.
-        taken = socket.socket()
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", self.port))
-        self._reserved.append(taken)
         if how is Connecting.NEVER_ACCEPTED:
-            taken.listen(0)
+            self._blocking.append(await _listening(self.port, 0))
             for _ in range(_FILLERS):
                 filler = socket.socket()
                 filler.setblocking(False)
                 with suppress(BlockingIOError):
                     filler.connect(("127.0.0.1", self.port))
-                self._reserved.append(filler)
+                self._blocking.append(filler)
 
     async def _close(self) -> None:
         if self._server is not None:
@@ -184,7 +183,7 @@ class Relay:
     async def _stop(self) -> None:
         self._mended.set()
         await self._close()
-        for one in self._reserved:
+        for one in (*self._blocking, self._port):
             one.close()
         if self._connections:
             await asyncio.wait(self._connections, timeout=1)
@@ -278,6 +277,16 @@ class Relay:
             for task in (carrying, leaving):
                 task.cancel()
             await asyncio.gather(carrying, leaving, return_exceptions=True)
+
+
+async def _listening(port: int, backlog: int) -> socket.socket:
+    """A listening socket. The one before it may be open for a moment longer in a process that has just been forked."""
+    for _ in range(_LISTEN_ATTEMPTS):
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=backlog)
+        except OSError:
+            await asyncio.sleep(0.01)
+    return socket.create_server(("127.0.0.1", port), backlog=backlog)
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: tuple[bytes, ...]) -> None:

@@ -10,6 +10,9 @@ from tests.faults.relay import Stage
 
 Via = Literal["direct", "http proxy", "socks proxy"]
 Store = Literal["", "file", "s3"]
+Through = Literal["", "nginx"]
+"""What is between the clients and the gateway."""
+Gateways = Literal["", "first", "second", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class Route:
     has no such route.
 
     `expected` is by the kind of fault, `exceptions` by its name, or by its name and the upstream: `jimeng 204`.
+
+    With `in_front` the calls are those of a proxy in front to these gateways, in place of a gateway's to an upstream.
+    Such a route is for runs through a proxy only.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Route:
     via: Via = "direct"
     store: Store = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+    in_front: Gateways = ""
 
     def expectation(self, upstream: Upstream, fault: Fault) -> Expectation:
         found = self.exceptions.get(f"{upstream} {fault.name}") or self.exceptions.get(fault.name)

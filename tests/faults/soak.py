@@ -1,14 +1,13 @@
-"""Mixed traffic under random faults, and what memory the gateway has: `python -m tests.faults --soak SECONDS`.
+"""Mixed traffic under random faults, and what the gateway holds: `python -m tests.faults --soak [SECONDS]`.
 
 The gateway is a process of its own, the sandbox another. First so many tasks are submitted that the gateway's memory of
 tasks and of keys is full, without faults; then the traffic runs, and the fault changes several times a second. Linux
-only: memory is read from /proc.
+only: memory is read from /proc. `leaks` judges the samples.
 """
 
 import asyncio
 import os
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -22,16 +21,16 @@ import aiohttp
 from providers import registry
 from tests.bench.processes import Server
 from tests.faults.catalog import ANSWERS, SENDING, Fault
+from tests.faults.growth import Sample, described, held_by, leaks
 from tests.faults.relay import Breakage, Connecting, Loop, Relay, Stage
 from tests.faults.submits import REFERENCE_MODELS, TEXT_MODELS
 from tests.pictures import data_url
 
-FILLED_TASKS = 30_000
-"""More than the task cache and the records of idempotency keys hold."""
+FILLED_TASKS = 50_000
+"""As many as the gateway knows owners of; the task cache and the records of idempotency keys hold fewer."""
 FILLED_ACCOUNTS = 10_000
 """As many as the pool has records of."""
-GROWTH_MB = 5.0
-"""What counts as flat, from the second quarter of the time to the last."""
+DEFAULT_SECONDS = 1800
 
 _CLIENTS = 16
 _FILLING_CLIENTS = 32
@@ -49,7 +48,7 @@ _UNREACHED: tuple[Fault, ...] = (Fault("refused", connecting=Connecting.REFUSED)
 
 
 def soak(seconds: int) -> int:
-    """The exit status: 0 if the memory is flat and no answer was an internal error."""
+    """The exit status: 0 if nothing grows and no answer was an internal error."""
     everyone = frozenset(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="faults-soak-", ignore_cleanup_errors=True) as name, Loop() as loop:
         folder = Path(name)
@@ -88,6 +87,11 @@ class _Soak:
         self._statuses: Counter[str] = Counter()
         self._number = 0
         self._image = data_url()
+        self._filled = min(1.0, seconds / DEFAULT_SECONDS)
+        """A shorter soak fills its share only: to fill all takes minutes."""
+        self._filled_tasks, self._filled_accounts = (
+            int(most * self._filled) for most in (FILLED_TASKS, FILLED_ACCOUNTS)
+        )
 
     async def run(self) -> int:
         async with aiohttp.ClientSession(
@@ -95,29 +99,29 @@ class _Soak:
         ) as self._http:
             await self._fill()
             samples = await self._traffic()
-        return _report(samples, self._statuses, self._gateway.log)
+        return _report(samples, self._filled, self._statuses, self._gateway.log)
 
     async def _fill(self) -> None:
         before, began = self._gateway.memory_mb(), time.monotonic()
 
         async def client() -> None:
-            while self._number < FILLED_TASKS:
+            while self._number < self._filled_tasks:
                 await self._submit()
-            while self._number < FILLED_TASKS + FILLED_ACCOUNTS:
+            while self._number < self._filled_tasks + self._filled_accounts:
                 await self._stranger()
 
         await asyncio.gather(*(client() for _ in range(_FILLING_CLIENTS)))
         took, after = time.monotonic() - began, self._gateway.memory_mb()
         print(
-            f"{FILLED_TASKS} tasks, {FILLED_ACCOUNTS} accounts in {took:.0f} s: {before:.0f} → {after:.0f} MB",
+            f"{self._filled_tasks} tasks, {self._filled_accounts} accounts in {took:.0f} s: "
+            f"{before:.0f} → {after:.0f} MB",
             flush=True,
         )
         self._statuses.clear()
 
-    async def _traffic(self) -> list[tuple[float, float]]:
-        """Seconds and MB."""
+    async def _traffic(self) -> list[Sample]:
         end = time.monotonic() + self._seconds
-        began, samples = time.monotonic(), list[tuple[float, float]]()
+        began, samples = time.monotonic(), list[Sample]()
 
         async def client() -> None:
             actions = [self._submit, self._poll, self._poll, self._poll, self._statuses_of, self._content, self._list]
@@ -134,7 +138,9 @@ class _Soak:
 
         async def sample() -> None:
             while time.monotonic() < end:
-                samples.append((time.monotonic() - began, self._gateway.memory_mb()))
+                async with self._http.get("/metrics") as answer:
+                    held = held_by(await answer.text())
+                samples.append(Sample(time.monotonic() - began, self._gateway.memory_mb(), *held))
                 await asyncio.sleep(_SAMPLE_SECONDS)
 
         await asyncio.gather(*(client() for _ in range(_CLIENTS)), faults(), sample())
@@ -220,22 +226,16 @@ class _Soak:
             return None
 
 
-def quarters(memory: Sequence[float]) -> tuple[float, float]:
-    """The medians of the second and the last quarter of samples, in their unit."""
-    quarter = len(memory) // 4
-    return statistics.median(memory[quarter : 2 * quarter] or memory), statistics.median(memory[3 * quarter :])
-
-
-def _report(samples: list[tuple[float, float]], statuses: Counter[str], log: Path) -> int:
-    for at, memory in samples[:: max(1, len(samples) // _LINES)]:
-        print(f"{at:6.0f} s  {memory:6.1f} MB")
-    early, late = quarters([memory for _, memory in samples])
-    flat, sound = late - early <= GROWTH_MB, not statuses["500"]
+def _report(samples: Sequence[Sample], filled: float, statuses: Counter[str], log: Path) -> int:
+    for one in samples[:: max(1, len(samples) // _LINES)]:
+        print(f"{one.at:6.0f} s  {one.memory:6.1f} MB  {one.descriptors:4.0f} descriptors  {one.tasks:4.0f} tasks")
     print("answers: " + ", ".join(f"{status}: {count}" for status, count in statuses.most_common()))
     lines = log.read_text("utf-8", "replace").splitlines()
     # Without the time, and of requests without what differs.
     errors = Counter(line.split(" ", 1)[1].partition(" method=")[0] for line in lines if " error   " in line)
     print("\n".join(f"{count} × {line}" for line, count in errors.most_common(_LINES)) or "no errors in the log")
     print("\n".join(line for line in lines if " status=500 " in line))
-    print(f"second quarter {early:.1f} MB, last quarter {late:.1f} MB: {'flat' if flat else 'NOT FLAT'}")
-    return 0 if flat and sound else 1
+    found = leaks(samples, filled=filled)
+    print("\n".join(described(samples)))
+    print(f"LEAKS: {', '.join(found)}" if found else "flat")
+    return 1 if found or statuses["500"] else 0

@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +23,10 @@ from providers.sandbox.clips import BEST, PREVIEW, SHIPPED
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
 from tests.clock import SandboxClock
+from tests.deploy import reverse_proxies
 from tests.e2e.conftest import PATIENT, FastClock, settings_for
 from tests.faults.relay import Breakage, Loop, Relay
-from tests.faults.rows import Row
+from tests.faults.rows import Gateways, Row, Through
 
 SANDBOX = SandboxSettings(
     task_seconds=0.05, visible_after=0.01, queries_per_second=0, max_running=1000, credits=100_000, drip_seconds=4.0
@@ -62,7 +65,8 @@ class ShiftedClock(FastClock):
 class Stand:
     """A context manager. The gateway knows the relay as its upstream, or, for a row of a proxy, as its proxy.
 
-    `archive` is the URL of an archive, `bucket_server` the S3 server behind the relay for rows of the store.
+    `archive` is the URL of an archive, `bucket_server` the S3 server behind the relay for rows of the store. With
+    `through` clients reach two gateways, and the fault affects both alike, unless the route names one.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Stand:
         *,
         archive: str = "",
         bucket_server: str = "",
+        through: Through = "",
     ) -> None:
         self.row = row
         self.upstream = upstream
@@ -84,7 +89,12 @@ class Stand:
         self.broken: Breakage | None = None
         self._archive = archive
         self._bucket_server = bucket_server
+        self._through = through
+        self._loop = loop
+        self._in_front: tuple[Relay, ...] = ()
+        """Between the proxy in front and its gateways, where the route is about that."""
         self._misled = False
+        self._is_down = False
         self._charged = 0
         self._gateway = ExitStack()
         self._stack = ExitStack()
@@ -128,20 +138,28 @@ class Stand:
     def break_it(self) -> None:
         """Let the fault begin: with a restart of the gateway where its address is wrong."""
         fault, route = self.row.fault, self.row.route
+        if self._is_down:
+            return
+        self._is_down = route.in_front in ("first", "second")
         if fault.address:
             self._misled = True
             self._start()
+        relays = self._broken_relays()
         if fault.connecting is not None:
-            self.relay.break_connections(fault.connecting)
+            for relay in relays:
+                relay.break_connections(fault.connecting)
         elif fault.answer is not None or fault.greeting is not None or fault.sending is not None:
             target = route.targets[self.row.upstream]
             matches = (lambda method, path: True) if fault.address else target.matches
             self.broken = Breakage(fault.answer, route.stage, matches, route.times, fault.greeting, fault.sending)
-            self.relay.break_with(self.broken)
+            for relay in relays:
+                relay.break_with(self.broken)
 
     def mend(self) -> None:
-        """End the fault."""
-        self.relay.mend()
+        """End the fault. One gateway of two stays down."""
+        if not self._is_down:
+            for relay in self._broken_relays():
+                relay.mend()
         if self._misled:
             self._misled = False
             self._start()
@@ -201,8 +219,18 @@ class Stand:
     def _start(self) -> None:
         self._gateway.close()
         self._gateway = ExitStack()
-        server = self._gateway.enter_context(BackgroundServer(self._app(), grace_seconds=0.2))
-        self.client = self._gateway.enter_context(httpx.Client(base_url=server.url, timeout=_CLIENT_SECONDS))
+        apps = [self._app() for _ in range(2 if self._through else 1)]
+        servers = [self._gateway.enter_context(BackgroundServer(app, grace_seconds=0.2)) for app in apps]
+        urls = [server.url for server in servers]
+        if self.row.route.in_front:
+            self._in_front = tuple(self._gateway.enter_context(Relay(self._loop, url)) for url in urls)
+            urls = [relay.url for relay in self._in_front]
+        url = self._gateway.enter_context(_nginx(urls)) if self._through else urls[0]
+        self.client = self._gateway.enter_context(httpx.Client(base_url=url, timeout=_CLIENT_SECONDS))
+
+    def _broken_relays(self) -> tuple[Relay, ...]:
+        first, second = _GATEWAYS_OF[self.row.route.in_front]
+        return self._in_front[first:second] if self.row.route.in_front else (self.relay,)
 
     def _app(self) -> Any:
         fault, route = self.row.fault, self.row.route
@@ -246,6 +274,20 @@ class Stand:
             finally:
                 for name in variables:
                     os.environ.pop(name, None)
+
+
+_GATEWAYS_OF: Mapping[Gateways, tuple[int, int]] = {"": (0, 0), "first": (0, 1), "second": (1, 2), "both": (0, 2)}
+
+
+@contextmanager
+def _nginx(urls: Sequence[str]) -> Iterator[str]:
+    """The URL of nginx with the sample of `deploy/` in front of two gateways."""
+    first, second = (url.removeprefix("http://") for url in urls)
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-nginx-", ignore_cleanup_errors=True) as folder,
+        reverse_proxies.nginx(Path(folder), (first, second), "") as running,
+    ):
+        yield running.url
 
 
 def shown(answer: httpx.Response) -> str:

@@ -2,14 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.deploy.programs import program
 from tests.faults.catalog import UPSTREAMS
 from tests.faults.routes import ROWS
-from tests.faults.rows import Outcome
+from tests.faults.rows import Outcome, Row
 from tests.faults.runner import Runner
 
 SHORT: dict[str, tuple[str, ...]] = {
@@ -46,6 +47,19 @@ SHORT: dict[str, tuple[str, ...]] = {
 }
 """Faults by route, for every upstream that has the row."""
 
+SHORT_THROUGH_NGINX: dict[str, tuple[str, ...]] = {
+    "submit, accepted": ("502 HTML",),
+    "native submit, accepted": ("closed without an answer",),
+    "content": ("closed in the body",),
+    "gateway's answer lost, accepted": ("closed without an answer", "reset without an answer"),
+    "gateway's answer lost, not accepted": ("closed while sending",),
+    "first gateway down": ("connection refused",),
+    "second gateway down": ("connection refused",),
+    "no gateway": ("connection refused",),
+    "poll, gateway's answer lost": ("closed without an answer",),
+}
+"""The same behind nginx, with two gateways."""
+
 _AT_ONCE = 8
 
 
@@ -58,7 +72,18 @@ def runner() -> Iterator[Runner]:
 @pytest.mark.parametrize("route", SHORT)
 def test_rows_are_as_expected(runner: Runner, route: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    rows = [row for row in ROWS if row.route.name == route and row.fault.name in SHORT[route]]
+    _run(runner, [row for row in ROWS if row.route.name == route and row.fault.name in SHORT[route]])
+
+
+def test_rows_through_nginx_are_as_expected(caplog: pytest.LogCaptureFixture) -> None:
+    """A repeat reaches the gateway that had the first request, and nothing is charged twice."""
+    program("nginx")
+    caplog.set_level(logging.CRITICAL)
+    with Runner("nginx") as runner:
+        _run(runner, [row for row in ROWS if row.fault.name in SHORT_THROUGH_NGINX.get(row.route.name, ())])
+
+
+def _run(runner: Runner, rows: Sequence[Row]) -> None:
     # Each mostly waits: for the start and the end of its gateway, for a task, for a time-out.
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         outcomes = list(threads.map(runner.run, rows))
@@ -73,7 +98,8 @@ def test_each_upstream_has_at_least_95_rows_with_names_of_their_own() -> None:
 
 def test_short_form_names_rows_that_exist() -> None:
     names = {(row.route.name, row.fault.name) for row in ROWS}
-    assert {(route, fault) for route, faults in SHORT.items() for fault in faults} <= names
+    for short in (SHORT, SHORT_THROUGH_NGINX):
+        assert {(route, fault) for route, faults in short.items() for fault in faults} <= names
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Health checks, the API documentation and the metrics."""
 
+import asyncio
 from collections import Counter
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,6 +16,7 @@ from gateway.api.openapi.page import docs_page
 from gateway.api.paths import redirect_of_page
 from gateway.core.exposition import exposition
 from gateway.core.localization import choose_language
+from gateway.core.metrics import ASYNCIO_TASKS
 from providers import registry
 
 
@@ -57,4 +59,5 @@ async def prometheus(request: Request) -> Response:
     states = dict.fromkeys(((spec.name, state.value) for spec in registry.PROVIDERS for state in AccountState), 0)
     states |= Counter((managed.account.provider, pool.status(managed.account).state.value) for managed in pool.managed)
     names = {managed.account.label for managed in pool.managed}
+    ASYNCIO_TASKS.set(len(asyncio.all_tasks()))
     return Response(exposition(states, names), media_type=CONTENT_TYPE_LATEST)

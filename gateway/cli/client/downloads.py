@@ -24,7 +24,7 @@ _RETRY_PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry. Progress resets the count."""
 
 _MAX_NAME = 64
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

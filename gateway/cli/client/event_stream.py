@@ -119,6 +119,6 @@ def _timeout_message(data: dict[str, Any]) -> str:
 def _json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ _STALL_SECONDS = 60.0
 """Seconds without a byte after which a download counts as interrupted."""
 
 _DEFAULT_POLL_SECONDS = 3.0
+_DELAY = re.compile(r"[0-9]{1,9}")
 _MAX_IDS = 100
 """In one request."""
 
@@ -93,10 +95,10 @@ class GatewayResponse:
     @property
     def tasks(self) -> list[TaskView]:
         """The tasks of a status response, of one or many. Raises CommandError."""
-        found = self.body["data"] if self.body.get("object") == "list" else [self.body]
         try:
+            found = self.body["data"] if self.body.get("object") == "list" else [self.body]
             return [_task_view(task, self.base) for task in found]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise CommandError("the response is no task: is it the gateway?") from None
 
 
@@ -256,7 +258,7 @@ def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     """The JSON object of a response, None if it is none."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -282,7 +284,7 @@ def _language() -> str:
 
 def _poll_after(response: httpx.Response) -> float:
     delay_ms = response.headers.get("openai-poll-after-ms", "")
-    return int(delay_ms) / 1000 if delay_ms.isascii() and delay_ms.isdigit() else _DEFAULT_POLL_SECONDS
+    return int(delay_ms) / 1000 if _DELAY.fullmatch(delay_ms) else _DEFAULT_POLL_SECONDS
 
 
 def _task_view(task: Mapping[str, Any], base: str) -> TaskView:

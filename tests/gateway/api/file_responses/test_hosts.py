@@ -23,6 +23,7 @@ class TestHosts:
         [
             (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/12345", 'ETag: "e"'), "12345"),
             (http("206 Partial Content", b"x", "Content-Range: bytes 0-0/*", 'ETag: "e"'), None),
+            (http("206 Partial Content", b"x", f"Content-Range: bytes 0-0/{'9' * 5000}", 'ETag: "e"'), None),
             (http("200 OK", b"whole", 'ETag: "e"'), "5"),
         ],
     )
