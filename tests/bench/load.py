@@ -139,6 +139,15 @@ class Loads:
         with Program(module("open_loop", str(file)), self.cores, self.folder) as program:
             yield lambda: Paced(**_last(program.result(seconds + _PACED_ANSWER_SECONDS + _START_SECONDS)))
 
+    def fixed(self, port: int, requests: Requests, seconds: float, rate: float, connections: int) -> Measured:
+        """`rate` requests per second by the clock; latencies count from the moment at which a request was due."""
+        file = self.folder / f"load-{time.monotonic_ns()}"
+        parts = requests.parts(port)
+        texts = [] if parts else requests.texts(port)
+        Order(port, seconds, connections, texts, parts, last_seconds=2.0, rate=rate).write(file)
+        with Program(module("fixed_rate", str(file)), self.cores, self.folder) as program:
+            return Measured(**_last(program.result(seconds + _ANSWER_SECONDS + _START_SECONDS)))
+
     def download(self, port: int, requests: Requests, times: int, most_seconds: float) -> list[float]:
         """MB per second of each of `times` downloads, one after the other. Raises BenchError."""
         file = self.folder / f"load-{time.monotonic_ns()}"

@@ -46,7 +46,7 @@ class Requests:
 class Order:
     """What a load generator of this package is told, by a file. `parts` as above, else `texts`.
 
-    `last_seconds` is how long the last answers are waited for.
+    `last_seconds` is how long the last answers are waited for, `rate` the requests per second of a fixed rate.
     """
 
     port: int
@@ -55,6 +55,7 @@ class Order:
     texts: list[str] = field(default_factory=list)
     parts: tuple[str, str] | None = None
     last_seconds: float = 10.0
+    rate: float = 0.0
 
     def write(self, file: Path) -> None:
         content = {name: getattr(self, name) for name in self.__slots__}

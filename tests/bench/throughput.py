@@ -30,10 +30,10 @@ _MANAGED = {
     "GATEWAY_SECRET": "the benchmark's own secret, known to everybody",
     "DASHSCOPE_API_KEY": KEY,
 }
-_LIVE = {"POLL_FRESHNESS": "0", "DASHSCOPE_QPS": "0"}
+LIVE = {"POLL_FRESHNESS": "0", "DASHSCOPE_QPS": "0"}
 """Every poll asks the upstream, however often that is."""
 
-_LIVE_POLLS = Requests((TASK + UNIQUE,), bearer(KEY))
+LIVE_POLLS = Requests((TASK + UNIQUE,), bearer(KEY))
 _RUNNING = b'"status":"processing"'
 _COUNTED = re.compile(rb"^gateway_request_duration_seconds_count\{[^}]*/healthz[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
@@ -41,10 +41,10 @@ _COUNTED = re.compile(rb"^gateway_request_duration_seconds_count\{[^}]*/healthz[
 def live_polls(stand: Stand) -> list[Row]:
     """Every poll of another task, each with one call of the upstream."""
     target = Target(nginx=0.045, aim=0.1, litellm=35)
-    with stand.gateway(_LIVE) as gateway:
+    with stand.gateway(LIVE) as gateway:
         contenders = [
             *_nginx(stand, Requests((wire.TASKS_PATH + UNIQUE,), bearer(KEY)), b'"RUNNING"'),
-            Contender(GATEWAY, gateway, _LIVE_POLLS, _RUNNING),
+            Contender(GATEWAY, gateway, LIVE_POLLS, _RUNNING),
             *_litellm_polls(stand),
         ]
         return rows("a", "live polls", contenders, race(stand, contenders), target)
@@ -53,10 +53,10 @@ def live_polls(stand: Stand) -> list[Row]:
 def many_connections(stand: Stand) -> list[Row]:
     """Live polls over 32 connections and over 512, and the ratio of the two rates."""
     few, many = (f"{GATEWAY}, {count} connections" for count in (CONNECTIONS, _MANY_CONNECTIONS))
-    with stand.gateway(_LIVE) as gateway:
+    with stand.gateway(LIVE) as gateway:
         contenders = [
-            Contender(few, gateway, _LIVE_POLLS, _RUNNING),
-            Contender(many, gateway, _LIVE_POLLS, _RUNNING, connections=_MANY_CONNECTIONS),
+            Contender(few, gateway, LIVE_POLLS, _RUNNING),
+            Contender(many, gateway, LIVE_POLLS, _RUNNING, connections=_MANY_CONNECTIONS),
         ]
         found = race(stand, contenders)
         made = rows("h", "live polls", contenders, found, None)
@@ -109,10 +109,10 @@ def native_entrance(stand: Stand) -> list[Row]:
     native_polls = Requests((wire.TASKS_PATH + UNIQUE,), bearer(KEY))
     native_repeated = Requests(tuple(wire.TASKS_PATH + wire.running_id() for _ in range(REPEATED_IDS)), bearer(KEY))
     made = []
-    with stand.gateway(_LIVE) as live, stand.gateway() as caching:
+    with stand.gateway(LIVE) as live, stand.gateway() as caching:
         for what, gateway, ours, native, expected, native_expected in (
             ("submits", live, SUBMIT, native_submit, b'"pending"', b'"PENDING"'),
-            ("live polls", live, _LIVE_POLLS, native_polls, _RUNNING, b'"RUNNING"'),
+            ("live polls", live, LIVE_POLLS, native_polls, _RUNNING, b'"RUNNING"'),
             ("repeated polls", caching, repeated(), native_repeated, _RUNNING, b'"RUNNING"'),
         ):
             known = gateway is caching
@@ -138,7 +138,7 @@ def two_workers(stand: Stand) -> list[Row]:
     """Polls and submits with two processes, on both cores, which they share with the load and the upstream."""
     made = []
     for case, what, requests, expected, environment, known in (
-        ("g-a", "live polls", _LIVE_POLLS, _RUNNING, _LIVE, False),
+        ("g-a", "live polls", LIVE_POLLS, _RUNNING, LIVE, False),
         ("g-b", "repeated polls", repeated(), _RUNNING, {}, True),
         ("g-e", "submits", SUBMIT, b'"pending"', {}, False),
     ):
