@@ -202,7 +202,7 @@ class QueryBatcher:
             now = self._clock.monotonic()
             if self.limiter.wait(now) > 0.0:
                 break
-            self.limiter.acquire(now)
+            self.limiter.start(now)
             reading = self._next_page(now)
             if reading is not None:
                 self._calls += 1
@@ -287,7 +287,7 @@ class QueryBatcher:
     async def _query_rate_limited(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         now = self._clock.monotonic()
         wait = self.limiter.wait(now)
-        self.limiter.acquire(now)
+        self.limiter.start(now)
         if wait > 0.0:
             await self._clock.sleep(wait)
         return await self._query_once(ids)
@@ -306,6 +306,7 @@ class QueryBatcher:
             answers = dict.fromkeys(ids, error)
         finally:
             metrics.QUERIES_IN_FLIGHT.dec()
+            self.limiter.finish(self._clock.monotonic())
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )
@@ -343,6 +344,7 @@ class QueryBatcher:
             self._hints.on_page(request, page, useful, self._clock.monotonic())
         finally:
             self._calls -= 1
+            self.limiter.finish(self._clock.monotonic())
         self._send()
 
     def _apply(self, page: HintPage, sent_at: float) -> int:

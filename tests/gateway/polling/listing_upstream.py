@@ -56,8 +56,11 @@ class ListingUpstream(ScriptedProvider):
     faults: Faults = field(default_factory=Faults)
     hint_size: int = 100
     latency: float = 0.0
+    """Seconds from the arrival of a call to that of its answer."""
     hang: bool = False
     """The list does not answer."""
+    stalled_until: float = 0.0
+    """Calls that are sent before this unix time reach the upstream at it."""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -75,9 +78,10 @@ class ListingUpstream(ScriptedProvider):
 
     async def query(self, ids: Sequence[str], account: Account) -> Mapping[str, State]:
         (id,) = ids
+        await self._arrive()
         now = self.clock.now()
         self.queried.append((now, id))
-        await self._travel()
+        await self._return()
         course = self.courses.get(id)
         if course is None:
             return {id: ProviderError(ErrorKind.TASK_NOT_FOUND)}
@@ -86,9 +90,10 @@ class ListingUpstream(ScriptedProvider):
         return {id: state}
 
     async def hint(self, account: Account, *, page: int, size: int) -> HintPage:
+        await self._arrive()
         now, faults = self.clock.now() - self.faults.lag, self.faults
         self.pages.append((self.clock.now(), page, size))
-        await self._travel()
+        await self._return()
         if self.hang:
             await asyncio.Event().wait()
         if faults.error is not None:
@@ -104,12 +109,18 @@ class ListingUpstream(ScriptedProvider):
         pages = -(-len(shown) // size)
         return HintPage(rows, size if faults.tells_size else None, pages if faults.tells_pages else None, True)
 
-    async def _travel(self) -> None:
-        """The state is that of when a call was sent; it arrives after the latency."""
+    async def _arrive(self) -> None:
+        if self.clock.now() < self.stalled_until:
+            await self._pass(self.stalled_until - self.clock.now())
+
+    async def _return(self) -> None:
         if self.latency:
-            arrived = asyncio.get_running_loop().create_future()
-            self.clock.later(self.latency, lambda: arrived.set_result(None))
-            await arrived
+            await self._pass(self.latency)
+
+    async def _pass(self, seconds: float) -> None:
+        passed = asyncio.get_running_loop().create_future()
+        self.clock.later(seconds, lambda: passed.set_result(None))
+        await passed
 
     @property
     def calls(self) -> list[float]:

@@ -44,6 +44,19 @@ async def test_list_that_does_not_answer_takes_no_place_of_the_queries() -> None
     assert len(polling.upstream.queried) >= 4 * PER_SECOND * 0.7
 
 
+@pytest.mark.parametrize("count", [60, 500, 2000])
+@pytest.mark.parametrize("seconds", [0.3, 0.9, 3.0])
+async def test_calls_that_a_stall_delivers_at_once_stay_within_the_limit(count: int, seconds: float) -> None:
+    polling = Polling()
+    polling.upstream.latency = 0.02
+    ids = polling.upstream.add(count)
+    await polling.run(ids, 3)
+    polling.upstream.stalled_until = polling.clock.now() + seconds
+    await polling.run(ids, 7)
+    assert polling.upstream.most_in_a_second() <= PER_SECOND
+    assert await polling.run(ids, 2) <= 4
+
+
 async def test_first_polls_do_not_wait_for_a_round_of_queries() -> None:
     polling = Polling()
     ids = polling.upstream.add(500)
