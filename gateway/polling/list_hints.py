@@ -21,7 +21,7 @@ MIN_YIELD = 2.0
 as good."""
 JUDGED_AFTER = 10
 """Pages of a sweep that are read before its yield is judged, unless it has fewer, or there are more pending queries."""
-MAX_IN_FLIGHT = 5
+MAX_IN_FLIGHT = 8
 """Concurrent pages, so that a list which does not answer leaves room for the queries."""
 SMALLEST_SIZE = 10
 """Rows of a page, below which an upstream's refusal of the size is taken for a refusal of lists."""
