@@ -9,7 +9,7 @@ from gateway.archive.copier import Outcome as CopyOutcome
 from gateway.core import metrics
 from gateway.live.webhooks.sender import Outcome as AttemptOutcome
 from providers.contract.language import CanChat, CanDiscoverLanguage, CanEmbed, LanguageKind
-from providers.contract.provider import CanDiscover, Provider
+from providers.contract.provider import CanDiscover, CanHint, Provider
 from providers.contract.upstream import Upstream
 from providers.registry import Registry
 
@@ -37,4 +37,6 @@ def _calls_of(provider: Upstream) -> list[str]:
     calls = [kind.value for kind in LanguageKind if isinstance(provider, _LANGUAGE_CALLS[kind])]
     if isinstance(provider, CanDiscover | CanDiscoverLanguage):
         calls.append("discover")
+    if isinstance(provider, CanHint):
+        calls.append("hint")
     return [*calls, "query", "submit", "upload"] if isinstance(provider, Provider) else calls

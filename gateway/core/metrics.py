@@ -19,7 +19,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 OK, ERROR = "ok", "error"
 UNEXPECTED, ABANDONED = "unexpected", "abandoned"
-CALLS = ("query", "submit", "upload", "discover", "chat", "embedding")
+CALLS = ("query", "hint", "submit", "upload", "discover", "chat", "embedding")
 OTHER_MODEL = "other"
 TASK_OUTCOMES = ("completed", "failed", "content_refused", "cancelled")
 
@@ -52,8 +52,9 @@ REQUESTS_IN_FLIGHT = Gauge(
 )
 UPSTREAM = Histogram(
     "gateway_upstream_duration_seconds",
-    "Upstream call duration in seconds, by provider, call (query, submit, upload, discover, chat, embedding: the last "
-    "two until the first byte of the response) and outcome (`ok`, `error`).",
+    "Upstream call duration in seconds, by provider, call (query, hint: a page of a list in place of queries, submit, "
+    "upload, discover, chat, embedding: the last two until the first byte of the response) and outcome (`ok`, "
+    "`error`).",
     ("provider", "call", "outcome"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )

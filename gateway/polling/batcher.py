@@ -1,5 +1,8 @@
 """Query batcher: coalesces the status queries of one account into batches, with single flight and a rate limit.
 
+While an upstream that takes one id a query has more pending queries than it allows before a state is no longer fresh,
+pages of its list are read in place of some of them, see `list_hints`.
+
 Queries run independently of their callers. A disconnected client does not cancel a query, and no caller waits longer
 than the deadline.
 """
@@ -7,20 +10,23 @@ than the deadline.
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.core import metrics
 from gateway.core.background_tasks import Background
 from gateway.core.clock import Clock, Timer
 from gateway.core.logs import GATEWAY, location_of
 from gateway.core.upstream_call import UpstreamCall
+from gateway.polling.hinted_tasks import HintedTasks
+from gateway.polling.list_hints import ListHints, PageRequest
 from gateway.polling.query_queue import Priority, QueryQueue
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.contract.provider import Provider
-from providers.contract.tasks import TaskState
+from providers.contract.provider import CanHint, Provider
+from providers.contract.tasks import HintPage, TaskState
 
 BATCH_WINDOW_SECONDS = 0.003
 """How long a batch collects ids."""
@@ -29,6 +35,8 @@ DEADLINE_SECONDS = 10.0
 CONCURRENT_BATCHES = 2
 CONCURRENT_SINGLES = 32
 """Concurrent queries of one account, for upstreams that take several ids in one query and for those that take one."""
+MIN_PRESSURE_SECONDS = 1.0
+"""Time that the pending queries may take, with any freshness, before pages of the list are read."""
 MAX_PENDING = 20_000
 """Limit of the pending queries of one account."""
 
@@ -58,7 +66,12 @@ class PendingQuery:
 
 
 class QueryBatcher:
-    """Batches the queries of one account. `on_results` gets every result before the futures of the callers resolve."""
+    """Batches the queries of one account. `on_results` gets every result before the futures of the callers resolve.
+
+    `hinted` are the cached tasks to which hints apply. `freshness` tells how long a state is fresh, in seconds.
+    `on_observed` gets the ids of the tasks that a page of the list shows as unfinished, and when that was sent, in
+    monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -69,6 +82,10 @@ class QueryBatcher:
         background: Background,
         on_results: OnResults,
         priority_of: PriorityOf,
+        hinted: HintedTasks,
+        *,
+        freshness: Callable[[], float] = lambda: 0.0,
+        on_observed: Callable[[Iterable[str], float], None] = lambda ids, sent_at: None,
     ) -> None:
         self.provider = provider
         self.account = account
@@ -77,6 +94,11 @@ class QueryBatcher:
         self._background = background
         self._on_results = on_results
         self._priority_of = priority_of
+        self._hinted = hinted
+        self._freshness = freshness
+        self._on_observed = on_observed
+        self._reader = provider if isinstance(provider, CanHint) else None
+        self._hints = ListHints(self._reader.hint_size if self._reader is not None else 0)
         self._queue_wait = metrics.queue_wait(provider.name, "query")
         self._batch = provider.query_batch
         self._max_calls = CONCURRENT_BATCHES if self._batch > 1 else CONCURRENT_SINGLES
@@ -91,8 +113,9 @@ class QueryBatcher:
 
     @property
     def round_seconds(self) -> float:
-        """Seconds until all pending queries have been sent."""
-        return self.limiter.seconds_for(math.ceil(len(self._pending) / self._batch)) if self._pending else 0.0
+        """Seconds until all pending queries have been sent, or have become unnecessary by hints."""
+        calls = min(math.ceil(len(self._pending) / self._batch), self._hints.calls_per_sweep)
+        return self.limiter.seconds_for(calls) if calls else 0.0
 
     def enqueue(self, id: str, *, force_refresh: bool, wait: bool) -> "asyncio.Future[Answer] | None":
         """Enqueue a status query. Returns a future if the id goes out with the next batch, or `wait` or `force_refresh`
@@ -179,7 +202,13 @@ class QueryBatcher:
             now = self._clock.monotonic()
             if self.limiter.wait(now) > 0.0:
                 break
-            self.limiter.acquire(now)
+            self.limiter.start(now)
+            reading = self._next_page(now)
+            if reading is not None:
+                self._calls += 1
+                self._background.start(reading)
+                continue
+            self._hints.on_single_query()
             batch = [self._pending.pop(now) for _ in range(min(self._batch, len(self._pending)))]
             for query in batch:
                 self._in_flight[query.id] = query
@@ -218,10 +247,7 @@ class QueryBatcher:
         try:
             answers = await self._query([query.id for query in batch])
         except Exception as error:
-            GATEWAY.error(
-                "a status query failed unexpectedly",
-                extra={"fields": {"provider": self.provider.name, "cause": location_of(error)}},
-            )
+            self._log_unexpected(error)
             broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
             answers = dict.fromkeys((query.id for query in batch), broken)
         finally:
@@ -232,6 +258,10 @@ class QueryBatcher:
                     del self._in_flight[query.id]
                 self._answer(query, answers.get(query.id) or _overdue())
         self._send()
+
+    def _log_unexpected(self, error: Exception) -> None:
+        fields = {"provider": self.provider.name, "cause": location_of(error)}
+        GATEWAY.error("a status query failed unexpectedly", extra={"fields": fields})
 
     async def _query(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         answers = await self._query_once(ids)
@@ -257,7 +287,7 @@ class QueryBatcher:
     async def _query_rate_limited(self, ids: Sequence[str]) -> Mapping[str, Answer]:
         now = self._clock.monotonic()
         wait = self.limiter.wait(now)
-        self.limiter.acquire(now)
+        self.limiter.start(now)
         if wait > 0.0:
             await self._clock.sleep(wait)
         return await self._query_once(ids)
@@ -276,6 +306,7 @@ class QueryBatcher:
             answers = dict.fromkeys(ids, error)
         finally:
             metrics.QUERIES_IN_FLIGHT.dec()
+            self.limiter.finish(self._clock.monotonic())
         limited = next(
             (a for a in answers.values() if isinstance(a, ProviderError) and a.kind is ErrorKind.RATE_LIMITED), None
         )
@@ -283,6 +314,61 @@ class QueryBatcher:
             self.limiter.on_rate_limit_error(self._clock.monotonic(), sent_at, limited.retry_after)
         self._on_results(self.account, answers, sent_at)
         return answers
+
+    # --- hints --------------------------------------------------------------------------------------------------
+
+    def _next_page(self, now: float) -> Coroutine[Any, Any, None] | None:
+        """The call that reads the next page of the list, None where a query is to be sent: without pressure, all
+        are."""
+        if self._reader is None:
+            return None
+        freshness, pending = max(self._freshness(), MIN_PRESSURE_SECONDS), self._pending
+        if self.limiter.seconds_for(len(pending)) <= freshness:
+            return None
+        page = self._hints.next_page(now, freshness, len(pending), lambda: self._hinted.oldest(pending.ids()))
+        return self._read_page(self._reader, page) if page is not None else None
+
+    async def _read_page(self, reader: CanHint, request: PageRequest) -> None:
+        sent_at = self._clock.monotonic()
+        try:
+            with UpstreamCall(self.account, "hint", shared=True):
+                page = await reader.hint(self.account, page=request.number, size=request.size)
+            useful = self._apply(page, sent_at)
+        except ProviderError as error:
+            self._hints.on_error(request, error, self._clock.monotonic())
+        except Exception as error:
+            self._log_unexpected(error)
+            broken = ProviderError(ErrorKind.UPSTREAM_ERROR, detail=type(error).__name__)
+            self._hints.on_error(request, broken, self._clock.monotonic())
+        else:
+            self._hints.on_page(request, page, useful, self._clock.monotonic())
+        finally:
+            self._calls -= 1
+            self.limiter.finish(self._clock.monotonic())
+        self._send()
+
+    def _apply(self, page: HintPage, sent_at: float) -> int:
+        """Apply the hints of a page. Returns the number of pending queries that are now unnecessary or urgent."""
+        now, pending = self._clock.monotonic(), self._pending
+        hints = self._hinted.apply(page.states, sent_at, self._hints.lag(now), pending.__contains__)
+        if hints.lag > 0.0:
+            self._hints.measure_lag(hints.lag, now)
+        useful = 0
+        for id, state in hints.unfinished.items():
+            query = pending.get(id)
+            if query is not None:
+                useful += 1
+                # A forced refresh waits for a query.
+                if not query.forced:
+                    pending.remove(id)
+                    self._queue_wait.observe(now - query.since)
+                    self._answer(query, state)
+        for id in hints.ended:
+            if id in pending:
+                useful += 1
+                pending.reprioritize(id, self._priority_of(id))
+        self._on_observed(hints.unfinished, sent_at)
+        return useful
 
 
 def _error_of_all(answers: Mapping[str, Answer]) -> ProviderError | None:

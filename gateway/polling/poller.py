@@ -16,6 +16,7 @@ from gateway.core.errors import clean
 from gateway.core.request_record import waited_for_upstream
 from gateway.core.segmented_lru import SegmentedLRU
 from gateway.polling.batcher import Answer, OnResults, QueryBatcher
+from gateway.polling.hinted_tasks import HintedTasks
 from gateway.polling.query_queue import Priority
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from gateway.polling.task_cache import (
@@ -48,6 +49,8 @@ NOT_LISTED_YET = LocalizedText(
 _NEARLY_FINISHED = 80
 _NEARLY_FINISHED_WEIGHT = 2.0
 """Factor on the urgency of a task whose progress is at least `_NEARLY_FINISHED` percent."""
+_ENDED_IN_LIST_WEIGHT = 1000.0
+"""Factor on the urgency of a task that the upstream's list shows as ended."""
 
 _TRANSIENT = frozenset(ErrorKind) - {ErrorKind.INVALID_CREDENTIAL, ErrorKind.TASK_NOT_FOUND}
 """Query errors that say nothing about the task."""
@@ -116,6 +119,7 @@ class Poller:
         cached = self._cached.get((account.id, id))
         if cached is not None:
             cached.answered_at = NEVER
+            cached.must_query = True
 
     def fresh(self, account: Account, id: str, now: float) -> CachedTask | None:
         """The cached task if it is fresh at `now`, in monotonic seconds, else None."""
@@ -213,7 +217,16 @@ class Poller:
                 self._limiters[provider.name, account.id] = limiter
             priority_of = partial(self._priority_of, account.id)
             batcher = QueryBatcher(
-                provider, account, limiter, self._clock, self._background, self.on_results, priority_of
+                provider,
+                account,
+                limiter,
+                self._clock,
+                self._background,
+                self.on_results,
+                priority_of,
+                HintedTasks(self._cached, account.id, self._clock),
+                freshness=lambda: self.freshness,
+                on_observed=lambda ids, sent_at: self.on_observed(account, ids, sent_at),
             )
             self._batchers[provider.name, account] = batcher
         return batcher
@@ -228,17 +241,27 @@ class Poller:
             if isinstance(answer, TaskState):
                 last = self._cached.get((account.id, id))
                 if last is None:
-                    self._cached[account.id, id] = CachedTask(answer, now, sent_at=sent_at, answered_at=now)
-                elif last.sent_at <= sent_at:
+                    self._cached[account.id, id] = CachedTask(
+                        answer, now, sent_at=sent_at, answered_at=now, phase_since=now
+                    )
+                elif not last.is_newer_than(answer, sent_at):
                     # A slow response does not replace one of a later query.
                     self._cached[account.id, id] = CachedTask(
-                        answer, now, last.submitted_at, last.floor, sent_at, now, model=last.model
+                        answer,
+                        now,
+                        last.submitted_at,
+                        last.floor,
+                        sent_at,
+                        now,
+                        model=last.model,
+                        phase_since=last.phase_since if answer.phase is last.state.phase else now,
+                        listed_at=last.listed_at,
                     )
                     if answer.phase.ended and not last.state.phase.ended:
                         metrics.task_finished(account.provider, last.model, answer)
             elif answer.kind is ErrorKind.TASK_NOT_FOUND:
                 last = self._cached.get((account.id, id))
-                if last is not None and last.is_observed and last.sent_at <= sent_at:
+                if last is not None and last.is_observed and not last.is_newer_than(None, sent_at):
                     last.miss(now, sent_at)
         self._notify(account, answers, sent_at)
         self.on_observed(account, [id for id, answer in answers.items() if isinstance(answer, TaskState)], sent_at)
@@ -247,6 +270,8 @@ class Poller:
         cached = self._cached.get((key, id))
         if cached is None or not cached.is_observed:
             return Priority()
+        if cached.ended_in_list:
+            return Priority(cached.answered_at, _ENDED_IN_LIST_WEIGHT)
         return Priority(cached.answered_at, _NEARLY_FINISHED_WEIGHT if cached.floor >= _NEARLY_FINISHED else 1.0)
 
     def _conclude(

@@ -7,6 +7,7 @@ amortized.
 import heapq
 import itertools
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -53,6 +54,13 @@ class QueryQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, id: str) -> bool:
+        return id in self._entries
+
+    def ids(self) -> Iterable[str]:
+        """The ids in the order in which they were added."""
+        return self._entries
+
     def get(self, id: str) -> T | None:
         entry = self._entries.get(id)
         return entry.item if entry is not None else None
@@ -74,6 +82,18 @@ class QueryQueue(Generic[T]):
             del self._forced[id]
             self._push(self._entries[id])
 
+    def reprioritize(self, id: str, priority: Priority) -> None:
+        """Change the priority of an item, which a forced one has once it is unforced."""
+        entry = self._entries[id]
+        entry.priority = priority
+        if id not in self._forced:
+            self._outdate(entry)
+            self._push(entry)
+
+    def remove(self, id: str) -> T:
+        """Remove the item of an id. Raises KeyError where there is none."""
+        return self._drop(id, self._entries.pop(id))
+
     def pop(self, now: float) -> T:
         """Remove the next item. `now` is in monotonic seconds. Raises KeyError where the queue is empty."""
         if not self._entries:
@@ -89,7 +109,9 @@ class QueryQueue(Generic[T]):
 
     def pop_oldest(self) -> T:
         """Remove the item that was added first. Raises KeyError where the queue is empty."""
-        id, entry = self._entries.popitem(last=False)
+        return self._drop(*self._entries.popitem(last=False))
+
+    def _drop(self, id: str, entry: _Entry[T]) -> T:
         if id in self._forced:
             del self._forced[id]
         else:

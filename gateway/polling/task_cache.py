@@ -12,7 +12,7 @@ from gateway.core.clock import Clock
 from gateway.core.metrics import OTHER_MODEL, model_label
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.models import ModelCard
-from providers.contract.tasks import TaskState
+from providers.contract.tasks import Phase, TaskState
 from providers.progress import estimate
 
 CACHE_BYTES = 32 * 1024 * 1024
@@ -30,6 +30,7 @@ _SKEW_SECONDS = 5.0
 _HIGHEST_UNFINISHED = 95
 _STATE_BYTES = 1200
 _NO_CARD = ModelCard(name="", provider="")
+_RANKS = {phase: number for number, phase in enumerate(Phase)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class CachedTask:
     `floor` is the highest progress reported so far. `sent_at` is when the latest query was sent that found the task or
     missed it, `answered_at` when that was answered, NEVER for a state that is to be queried again. `missing_since` is
     when the first of the latest queries in a row missed the task, None if they found it. `created_here_at` is when this
-    process submitted it, NEVER for a task that it did not submit. `model` is its label in the metrics."""
+    process submitted it, NEVER for a task that it did not submit. `model` is its label in the metrics.
+
+    `phase_since` is when the phase of the state was first answered. `listed_at` is the time as of which the upstream's
+    list last showed the task as unfinished; `ended_in_list` is True where it shows it as ended, until a query confirms
+    or denies that. `must_query` is True where the task was changed: until a query, hints on it are ignored."""
 
     state: TaskState
     observed_at: float
@@ -63,11 +68,22 @@ class CachedTask:
     missing_since: float | None = None
     created_here_at: float = NEVER
     model: str = OTHER_MODEL
+    phase_since: float = NEVER
+    listed_at: float = NEVER
+    ended_in_list: bool = False
+    must_query: bool = False
 
     @property
     def is_observed(self) -> bool:
         """False for a task that was submitted here and that the upstream has not shown yet."""
         return self.observed_at != NEVER
+
+    def is_newer_than(self, answer: TaskState | None, sent_at: float) -> bool:
+        """True where the cached state is newer than the answer of a query that was sent at `sent_at`, None for one that
+        did not find the task. A list may be behind: one that was sent after the query replaces no later phase."""
+        if sent_at < self.sent_at:
+            return True
+        return sent_at < self.listed_at and (answer is None or rank(answer.phase) < rank(self.state.phase))
 
     def is_gone(self, now: float) -> bool:
         """True for a task that the upstream has not found for GRACE_SECONDS, until a query finds it again."""
@@ -96,6 +112,11 @@ class CachedTask:
         if query_error is None and self.missing_since is not None:
             query_error = missing_task()
         return Observation(self.state, progress, self.observed_at, self.submitted_at, query_error)
+
+
+def rank(phase: Phase) -> int:
+    """The place of a phase in the course of a task."""
+    return _RANKS[phase]
 
 
 def new_task_cache(clock: Clock) -> TTLCache[tuple[str, str], CachedTask]:

@@ -15,7 +15,7 @@ from providers.contract.accounts import Account, Credits
 from providers.contract.errors import ProviderError
 from providers.contract.models import ModelCard
 from providers.contract.requests import Prepared, Submission, VideoRequest
-from providers.contract.tasks import ListedTask, TaskState
+from providers.contract.tasks import HintPage, ListedTask, TaskState
 from providers.contract.upstream import Upstream
 
 
@@ -123,6 +123,24 @@ class CanList(Protocol):
         At least `limit` of them if there are as many, in as few calls as the upstream's pages allow. Every state has
         `created_at`.
         """
+
+
+@runtime_checkable
+class CanHint(Protocol):
+    """An upstream whose queries take one id each, and whose list tells the states of many tasks in one call. Absent:
+    every state takes a query.
+
+    The gateway reads pages of the list while an account has more tasks than its rate limit allows queries. A task that
+    the list shows as unfinished needs no query for now; that a task has ended is told by its query alone.
+    """
+
+    @property
+    def hint_size(self) -> int:
+        """Rows to ask for. The upstream may give fewer, or refuse the call as INVALID_REQUEST: then fewer are asked
+        for."""
+
+    async def hint(self, account: Account, *, page: int, size: int) -> HintPage:
+        """A page of the account's recent tasks, in one call. Not charged. `page` counts from 1, `size` is in rows."""
 
 
 @runtime_checkable

@@ -1,5 +1,6 @@
 """The state of a task at an upstream."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -93,3 +94,17 @@ class ListedTask(NamedTuple):
 
     state: TaskState
     submit_key: str = ""
+
+
+class HintPage(NamedTuple):
+    """One page of an upstream's list of recent tasks, as hints: without results, and possibly out of date.
+
+    `states` are the readable rows, in the order of the list. `size` is the number of rows of a full page, which may be
+    less than was asked for, and `pages` the number of such pages; None where the upstream does not tell.
+    `newest_first` is False if the page is clearly in the opposite order.
+    """
+
+    states: Sequence[TaskState]
+    size: int | None
+    pages: int | None
+    newest_first: bool

@@ -18,7 +18,7 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.language import LanguageModel, LanguageResponse
 from providers.contract.models import ModelCard
 from providers.contract.requests import Submission, VideoRequest
-from providers.contract.tasks import ListedTask, TaskState
+from providers.contract.tasks import HintPage, ListedTask, TaskState
 from providers.dashscope.errors import code_and_message
 from providers.dashscope.language import CHAT_MODELS, EMBEDDING_MODELS, error_of, model_of
 from providers.dashscope.models import MODELS, PROVIDER, unlisted_card
@@ -50,6 +50,8 @@ LIST_PAGE = 50
 """Rows per call of the list. The service documents no maximum."""
 LIST_CALLS = 20
 """Maximum calls of one `list`."""
+HINT_PAGE = 100
+"""Rows asked for in a page of hints: the most that a public client asks for."""
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _KEY = re.compile(r"sk-[\x21-\x7e]+")
@@ -239,6 +241,15 @@ class DashScope:
             if last or (len(found) >= limit and page.newest_first):
                 break
         return [ListedTask(state) for state in sorted(found.values(), key=_time_of, reverse=True)]
+
+    @property
+    def hint_size(self) -> int:
+        return HINT_PAGE
+
+    async def hint(self, account: Account, *, page: int, size: int) -> HintPage:
+        """A page of the tasks of the last 24 hours, those of the main account's other keys and other kinds included."""
+        found = await self._list_page(account, {"page_no": page, "page_size": size})
+        return HintPage(found.states, found.size, found.pages, found.newest_first)
 
     async def check(self, account: Account) -> None:
         """The login of an account without credits is valid: only its submits are rejected."""

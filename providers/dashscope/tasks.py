@@ -126,12 +126,14 @@ class Page(NamedTuple):
     """One page of the list.
 
     `states` are the readable rows, in the order of the response; `ids` are those of every row, so that a repeated page
-    can be detected. `pages` is the number of pages, None if unknown.
+    can be detected. `pages` is the number of pages, `size` that of the rows of a full one, which may be less than was
+    asked for; None if unknown.
     """
 
     states: tuple[TaskState, ...]
     ids: frozenset[str]
     pages: int | None
+    size: int | None = None
 
     @property
     def newest_first(self) -> bool:
@@ -145,11 +147,12 @@ def parse_page(body: Any, redact: Callable[[str], str] = str) -> Page:
     rows = _object(body).get("data")
     rows = rows if isinstance(rows, list) else []
     states = (parse_row(row, redact) for row in rows)
-    pages = _positive(_object(body).get("total_page"))
+    pages, size = (_positive(_object(body).get(name)) for name in ("total_page", "page_size"))
     return Page(
         states=tuple(state for state in states if state is not None),
         ids=frozenset(id for row in rows if (id := text_of(_object(row).get("task_id")))),
         pages=int(pages) if pages is not None else None,
+        size=int(size) if size is not None else None,
     )
 
 

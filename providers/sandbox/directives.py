@@ -163,6 +163,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "credential",
         upstreams=DASHSCOPE,
     ),
+    Directive("nolist", "lists refused: no permission (403 AccessDenied)", "credential", upstreams=DASHSCOPE),
     Directive("peak", "submits refused at peak time (ret 1310)", "credential", upstreams=JIMENG),
     Directive("strange", "submits refused with a ret that is in no table (9527)", "credential", upstreams=JIMENG),
     Directive("signedout", "submits refused: login error (ret 34010105)", "credential", upstreams=JIMENG),

@@ -62,6 +62,13 @@ class SandboxSettings:
     """DashScope: largest `page_size` of the list. Nothing documents it; 100 is the most that a public client asks
     for."""
 
+    list_page_cap: int = 0
+    """DashScope: rows of a page of the list, whatever larger `page_size` is asked for: `page_size` and `total_page` of
+    the answer tell. 0 = no cap."""
+
+    list_lag: float = 0.0
+    """DashScope: the list shows every task as it was so long ago, and not yet those submitted since."""
+
     draw_clips: bool = False
     """Draw a clip for each task that takes a second or longer, if ffmpeg is installed. Else the links lead to a shipped
     clip in the shape asked for."""

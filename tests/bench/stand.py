@@ -38,7 +38,7 @@ class Plan:
     seconds: int = 5
     rounds: int = 3
     warm_up_seconds: int = 1
-    paced_seconds: int = 60
+    paced_seconds: int = 40
     soak_seconds: int = 60
 
 

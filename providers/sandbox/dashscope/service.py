@@ -33,6 +33,7 @@ from providers.sandbox.state import Ledger, bearer_of
 
 _DAY = 86_400.0
 _ONLY_SYNC = "current user api does not support asynchronous calls."
+_NO_LIST = "The account is not authorized to list tasks."
 _NOT_PENDING = "Failed to cancel the task, please confirm if the task is in PENDING status."
 
 
@@ -195,26 +196,30 @@ class DashScope:
 
     async def _list(self, request: Request, key: str, body: bytes) -> ASGIApp:
         self._pace(key, "list", self._settings.queries_per_second)
+        if credential_directive(key) == "nolist":
+            raise Refused("AccessDenied", _NO_LIST)
         query, now = request.query_params, self._clock()
         start, end = _span(query.get("start_time"), query.get("end_time"), now)
+        now -= self._settings.list_lag
         page_no, page_size = _positive(query.get("page_no", "1")), _positive(query.get("page_size", "10"))
         if page_size > self._settings.list_page_max:
             raise Refused("InvalidParameter", f"page_size must be in [1, {self._settings.list_page_max}]")
-        rows = [
-            tasks.row(task, now)
+        found = [
+            task
             for task in reversed(self._owned.get(key, []))
-            if start <= task.created <= end
+            if start <= task.created <= min(end, now)
             and now - task.created <= self._settings.keep_seconds
             and query.get("model_name") in (None, "", task.order.model_name)
             and query.get("status") in (None, "", task.status(now))
             and query.get("task_id") in (None, "", task.task_id)
             and not task.vanished(now)
         ]
+        page_size = min(page_size, self._settings.list_page_cap or page_size)
         first = (page_no - 1) * page_size
         body_out = {
-            "total": len(rows),
-            "data": rows[first : first + page_size],
-            "total_page": -(-len(rows) // page_size),
+            "total": len(found),
+            "data": [tasks.row(task, now) for task in found[first : first + page_size]],
+            "total_page": -(-len(found) // page_size),
             "page_no": page_no,
             "page_size": page_size,
         }

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core.background_tasks import Background
 from gateway.polling.batcher import DEADLINE_SECONDS, MAX_PENDING, Answer, QueryBatcher
+from gateway.polling.hinted_tasks import HintedTasks
 from gateway.polling.query_queue import Priority
 from gateway.polling.rate_limiter import AdaptiveRateLimiter
 from providers.contract.accounts import Account
@@ -63,6 +64,7 @@ class ScriptedBatcher:
             self.background,
             lambda account, answers, sent_at: self.reported.extend(answers),
             lambda pending: Priority(-self.urgencies.get(pending, 0.0)),
+            HintedTasks({}, ACCOUNT.id, self.clock),
         )
 
     def enqueue(self, *ids: str, force_refresh: bool = False, wait: bool = True) -> list["asyncio.Future[Answer]"]:

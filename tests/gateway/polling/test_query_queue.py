@@ -62,6 +62,26 @@ def test_unforced_one_returns_to_its_place() -> None:
     assert drained(queue) == ["a", "b", "c"]
 
 
+def test_changed_priority_counts_from_then_on() -> None:
+    queue = queue_of(a=1.0, b=2.0, c=3.0)
+    queue.reprioritize("c", Priority(3.0, 1000.0))
+    queue.force("b")
+    queue.reprioritize("b", Priority(990.0))
+    queue.unforce("b")
+    assert drained(queue) == ["c", "a", "b"]
+
+
+def test_removed_one_leaves_the_others_in_their_order() -> None:
+    queue = queue_of(a=1.0, b=2.0, c=3.0, d=4.0)
+    queue.force("d")
+    assert (queue.remove("a"), queue.remove("d")) == ("a", "d")
+    assert ("a" in queue, "b" in queue, list(queue.ids())) == (False, True, ["b", "c"])
+    queue.add("a", "again", Priority(5.0))
+    assert drained(queue) == ["b", "c", "again"]
+    with pytest.raises(KeyError):
+        queue.remove("a")
+
+
 def test_flood_of_forced_ones_lets_the_others_through() -> None:
     queue = queue_of(one=1.0, two=2.0)
     for number in range(20):

@@ -31,6 +31,71 @@ def test_rate_limit_is_never_exceeded_and_mostly_used(limit: int) -> None:
     assert len(calls) >= 0.85 * limit * 20
 
 
+@given(
+    st.sampled_from([1, 3, 20]),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1)), min_size=1, max_size=30),
+)
+def test_calls_stay_within_the_limit_whenever_they_arrive(limit: int, trips: list[tuple[float, float]]) -> None:
+    """Calls take any time, and arrive at any moment of it."""
+    limiter, now = AdaptiveRateLimiter(limit, 0.0), 0.0
+    arrived: list[float] = []
+    answers: list[float] = []
+    for number in range(4 * limit + 20):
+        while True:
+            for answer in sorted(at for at in answers if at <= now):
+                answers.remove(answer)
+                limiter.finish(answer)
+            wait = limiter.wait(now)
+            if wait <= 0:
+                break
+            now += min(wait, 0.05)
+        limiter.start(now)
+        seconds, share = trips[number % len(trips)]
+        arrived.append(now + seconds * share)
+        answers.append(now + seconds)
+    assert max(sum(one <= other < one + 0.999 for other in arrived) for one in arrived) <= limit
+
+
+def test_usual_latency_costs_little_of_the_rate() -> None:
+    limiter, now, sent, answers = AdaptiveRateLimiter(20, 0.0), 0.0, 0, list[float]()
+    while now < 20:
+        while answers and answers[0] <= now:
+            limiter.finish(answers.pop(0))
+        if limiter.wait(now) <= 0:
+            limiter.start(now)
+            answers.append(now + 0.1)
+            sent += 1
+        now += 0.002
+    assert sent >= 0.85 * 20 * 20
+
+
+def test_calls_without_an_answer_hold_the_others_for_a_while_only() -> None:
+    limiter = AdaptiveRateLimiter(20, 0.0)
+    for number in range(20):
+        limiter.start(number * 0.1)
+    assert limiter.wait(5.0) > 0
+    assert limiter.wait(12.0) == 0
+    for _ in range(20):
+        limiter.finish(12.0)
+    assert limiter.wait(12.0) == 0
+
+
+def test_limit_below_one_call_a_second() -> None:
+    limiter = AdaptiveRateLimiter(0.5, 0.0)
+    limiter.start(0.0)
+    limiter.finish(0.4)
+    assert limiter.wait(2.3) > 0
+    assert limiter.wait(2.5) == 0
+
+
+def test_limit_that_is_set_later_counts_from_then_on() -> None:
+    limiter = AdaptiveRateLimiter(0, 0.0)
+    limiter.start(0.0)
+    limiter.change_limit(1, 0.0)
+    limiter.finish(0.1)
+    assert limiter.wait(2.0) == 0
+
+
 def test_idle_time_allows_no_burst() -> None:
     limiter = AdaptiveRateLimiter(20, 0.0)
     assert most_in_a_second(spend_all(limiter, 1000.0, 5.0)) <= 20

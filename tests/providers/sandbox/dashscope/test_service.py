@@ -227,6 +227,38 @@ async def test_how_long_a_page_may_be_is_a_setting(clock: Clock, most: int) -> N
         refused(await client.get(f"/tasks?page_size={most + 1}"), 400, "InvalidParameter", f"[1, {most}]")
 
 
+async def test_page_of_a_capped_list_tells_its_size(clock: Clock) -> None:
+    app = create_sandbox(SandboxSettings(list_page_cap=2), clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        client = DashScopeClient(http)
+        ids = [await client.submit() for _ in range(5)]
+        pages = [(await client.get(f"/tasks?page_size=100&page_no={number}")).json() for number in (1, 2, 3)]
+        assert [row["task_id"] for page in pages for row in page["data"]] == ids[::-1]
+        assert [(page["page_size"], page["total_page"], page["total"]) for page in pages] == [(2, 3, 5)] * 3
+        assert (await client.get("/tasks?page_size=1")).json()["page_size"] == 1
+
+
+async def test_list_that_lags_shows_tasks_as_they_were(clock: Clock) -> None:
+    app = create_sandbox(SandboxSettings(task_seconds=8, list_lag=5), clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        client = DashScopeClient(http)
+        id = await client.submit()
+        shown = []
+        for _ in range(14):
+            rows = (await client.get("/tasks")).json()["data"]
+            shown.append(rows[0]["status"] if rows else "")
+            clock.tick(1)
+        assert shown == [""] * 5 + ["PENDING"] * 2 + ["RUNNING"] * 6 + ["SUCCEEDED"]
+        assert (await client.get(f"/tasks/{id}")).json()["output"]["task_status"] == "SUCCEEDED"
+
+
+async def test_key_without_permission_to_list_may_query(http: httpx.AsyncClient) -> None:
+    client = DashScopeClient(http, "sk-nolist")
+    id = await client.submit()
+    refused(await client.get("/tasks"), 403, "AccessDenied", "not authorized")
+    assert (await client.get(f"/tasks/{id}")).json()["output"]["task_status"] == "PENDING"
+
+
 @pytest.mark.parametrize("strict", [False, True])
 async def test_query_with_the_header_of_submits(clock: Clock, strict: bool) -> None:
     app = create_sandbox(SandboxSettings(refuse_async_queries=strict), clock)
