@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import soak, streaming, throughput, upstream_use
+from tests.bench import guard, soak, streaming, throughput, upstream_use
 from tests.bench.processes import BenchError, end_on_signals
 from tests.bench.stand import Plan, Stand
 from tests.bench.table import Row, as_json, as_markdown, as_text
@@ -38,7 +38,9 @@ CASES: dict[str, Callable[[Stand], list[Row]]] = {
 }
 TOOLS = ("nginx", "wrk", "litellm")
 
-_QUICK = Plan(seconds=2, rounds=1, warm_up_seconds=0, paced_seconds=20, soak_seconds=20)
+_GUARDED = ("a", "b", "e")
+_QUICK = Plan(seconds=2, rounds=3, warm_up_seconds=0)
+_SHORT = Plan(seconds=2, rounds=1, warm_up_seconds=0, paced_seconds=20, soak_seconds=20)
 _NOTE = """\
 Rates are good answers per second, medians of the rounds; the ratios are medians of the ratios within each round.
 The server that is measured has one core to itself, the load and the upstream share another: where `core` is well below
@@ -70,6 +72,8 @@ def main() -> None:
                 rows.append(Row(name, measure.__name__.replace("_", " "), "", besides="could not be measured"))
     print(as_markdown(rows) if given.markdown else as_text(rows))
     print(f"\n{_NOTE}")
+    if given.quick:
+        failed = _guard(rows, store=given.store) or failed
     if given.json:
         given.json.write_text(json.dumps(_report(rows, plan, stand), indent=2, ensure_ascii=False), "utf-8")
     sys.exit(failed)
@@ -86,15 +90,36 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="for each measurement (5)")
     parser.add_argument("--rounds", type=int, help="measurements of each server, of which the median counts (3)")
     parser.add_argument("--soak", type=int, help="seconds over which memory is watched (60)")
-    parser.add_argument("--quick", action="store_true", help="once and short: to see that it works")
+    parser.add_argument("--short", action="store_true", help="once and short: to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="one minute: compare the ratios to nginx with the stored ones"
+    )
+    parser.add_argument("--store", action="store_true", help="for --quick: store the ratios instead")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as well")
     parser.add_argument("--without", type=_some_of(TOOLS), default=[], help=f"tools to do without: {', '.join(TOOLS)}")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.quick:
+        given.cases, given.without = list(_GUARDED), [*given.without, "litellm"]
+    return given
+
+
+def _guard(rows: Sequence[Row], *, store: bool) -> bool:
+    """Compare the ratios with the stored ones, or store them. True where there is a regression."""
+    ratios = guard.ratios_of(rows)
+    if not ratios:
+        print("nothing to compare: --quick needs nginx")
+        return True
+    if store:
+        guard.store(ratios)
+        return False
+    found = guard.regressions(guard.load(), ratios)
+    print("\n".join(found) or f"no ratio is more than {guard.TOLERANCE:.0%} below the stored one")
+    return bool(found)
 
 
 def _plan(given: argparse.Namespace) -> Plan:
-    plan = _QUICK if given.quick else Plan()
+    plan = _QUICK if given.quick else _SHORT if given.short else Plan()
     wished = {"seconds": given.seconds, "rounds": given.rounds, "soak_seconds": given.soak}
     return replace(plan, **{name: max(1, value) for name, value in wished.items() if value is not None})
 
