@@ -26,10 +26,10 @@ from providers.contract.requests import FieldWarning, VideoRequest
 
 SENDING_SECONDS = 8.0
 """Seconds of a submit's deadline that the language model leaves to the submit itself."""
-_MAX_KEPT = 500
+_MAX_CACHED = 500
 
-_OPEN = ModelCard("", "", unlisted=True)
-"""For inputs where no model is known."""
+_UNLISTED = ModelCard("", "", unlisted=True)
+"""The card that inputs are checked against where no model is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ UNCHANGED = Rewriting()
 class PromptRewriter:
     """Rewrites the prompts of submits, and of clients that only want the prompt.
 
-    The prompt of a submit that fails is kept for a retry of the same content, so that the language model is paid once.
+    The prompt of a submit that fails is cached for a retry of the same content: the language model is paid once.
     """
 
     def __init__(self, enhancer: PromptEnhancer, catalog: Catalog, intake: MediaIntake, clock: Clock) -> None:
         self.enhancer = enhancer
         self._catalog = catalog
         self._intake = intake
-        self._kept: TTLCache[tuple[str, bytes, PromptLimit], Enhanced] = TTLCache(
-            _MAX_KEPT, RETRY_SECONDS, clock.monotonic
+        self._cached: TTLCache[tuple[str, bytes, PromptLimit], Enhanced] = TTLCache(
+            _MAX_CACHED, RETRY_SECONDS, clock.monotonic
         )
 
     async def for_submit(
@@ -67,7 +67,7 @@ class PromptRewriter:
             return UNCHANGED
         limit = limit_of(cards)
         key = order.caller.identity, order.fingerprint, limit
-        done = self._kept.get(key)
+        done = self._cached.get(key)
         try:
             if done is None:
                 pictures = await pictures_of(request)
@@ -80,15 +80,15 @@ class PromptRewriter:
             # The video is what the client pays for: it is made with the prompt as it is.
             GATEWAY.error("a prompt could not be rewritten", extra={"fields": {"cause": location_of(error)}})
             return _unchanged(GatewayError("internal_error"))
-        self._kept[key] = done
+        self._cached[key] = done
         return Rewriting(done.prompt, log_fields={"enhance": "ok", **_named(done.log_fields)})
 
     def submitted(self, order: SubmitOrder) -> None:
         """Forget the prompt of an order that was submitted: a new one with the same content gets a new prompt."""
         if order.draft is None:
             return
-        for key in [key for key in self._kept if key[:2] == (order.caller.identity, order.fingerprint)]:
-            self._kept.pop(key, None)
+        for key in [key for key in self._cached if key[:2] == (order.caller.identity, order.fingerprint)]:
+            self._cached.pop(key, None)
 
     async def preview(self, caller: Caller, request: VideoRequest, draft: PromptDraft) -> tuple[Enhanced, str | None]:
         """The rewritten prompt of a request that is not submitted, and the model whose limit it keeps; None where the
@@ -99,7 +99,7 @@ class PromptRewriter:
         card = await self._card(caller, request)
         pictures: tuple[str, ...] = ()
         if request.media and await self.enhancer.sees_pictures(caller):
-            async with self._intake.ready(card or _OPEN, request, caller.identity) as ready:
+            async with self._intake.ready(card or _UNLISTED, request, caller.identity) as ready:
                 pictures = await pictures_of(ready)
         done = await self.enhancer.enhance(caller, draft, limit_of([card]), pictures)
         return done, card.name if card is not None else None

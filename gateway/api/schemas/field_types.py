@@ -78,12 +78,12 @@ Secret = Annotated[
 ]
 WebhookUrl = Annotated[str, AfterValidator(_stripped)] | None
 # Limits stand before validators: after one they would not be known to JSON schema.
-Whole = (
+Duration = (
     Annotated[int, Field(ge=-1), BeforeValidator(_no_switch), AfterValidator(lambda seconds: min(seconds, MAX_SECONDS))]
     | None
 )
 Switch = bool | None
-Seconds = Annotated[int, Field(ge=1, le=60), BeforeValidator(_no_switch)] | None
+ReusedDuration = Annotated[int, Field(ge=1, le=60), BeforeValidator(_no_switch)] | None
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_no_switch)] | None
 Options = Annotated[
     Annotated[dict[str, Any], AfterValidator(_shallow)] | None,

@@ -12,16 +12,16 @@ from gateway.api.schemas.field_schema import show_fields, show_video
 from gateway.api.schemas.field_types import (
     MAX_OPTIONS_DEPTH,
     MAX_SEED,
+    Duration,
     ModelName,
     Options,
     Resolution,
-    Seconds,
+    ReusedDuration,
     Secret,
     Seed,
     Switch,
     Text,
     WebhookUrl,
-    Whole,
 )
 from gateway.api.schemas.media_fields import InputError, holds_inputs, is_address, read_inputs, shown_value
 from gateway.core.errors import invalid
@@ -56,7 +56,7 @@ class VideoGenerationRequest(BaseModel):
         None, description="A name of GET /v1/models. Absent: the first model the credential can use."
     )
     prompt: str = Field("", description="What to show. May be empty only with an image or a shot description.")
-    duration: Whole = Field(None, description="Seconds, whole.")
+    duration: Duration = Field(None, description="Seconds, whole.")
     ratio: Text = Field(None, description="Width to height, such as 16:9.")
     resolution: Resolution | None = Field(
         None, description="Such as 480p, 720p, 1080p, 2k or 4k, where the model has a choice."
@@ -153,7 +153,7 @@ class VideoReuseRequest(BaseModel):
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
-    duration: Seconds = Field(
+    duration: ReusedDuration = Field(
         None,
         alias="seconds",
         description="Seconds that are added (extensions), or the length of the result (edits, remixes).",

@@ -42,7 +42,8 @@ def described(
     lighting: str | None = None,
     motion_prompt: str | None = None,
 ) -> dict[str, LocalizedText]:
-    """The words of the shot description by field: the terms in both languages, the client's own words as they are."""
+    """The words of the shot description by field, in the order of the prompt: the terms in both languages, the client's
+    own words the same in both."""
     if shot_type and shot_type.lower() in MODEL_SHOT_TYPES:
         shot_type = None
     given = {
@@ -69,13 +70,8 @@ def compose(
     motion_prompt: str | None = None,
 ) -> str:
     """The prompt after its shot description: camera, shot, light, motion, prompt. Unknown terms are kept."""
-    if shot_type and shot_type.lower() in MODEL_SHOT_TYPES:
-        shot_type = None
-    parts = (
-        CAMERA_MOVEMENTS.get(camera_movement, camera_movement) if camera_movement else "",
-        SHOT_TYPES.get(shot_type, shot_type) if shot_type else "",
-        LIGHTING.get(lighting, lighting + LIGHT_SUFFIX) if lighting else "",
-        motion_prompt or "",
-        prompt,
-    )
-    return SEPARATOR.join(stripped for part in parts if (stripped := part.strip()))
+    parts = [
+        words.zh + LIGHT_SUFFIX if name == "lighting" and words.zh == words.en else words.zh
+        for name, words in described(camera_movement, shot_type, lighting, motion_prompt).items()
+    ]
+    return SEPARATOR.join(filter(None, (*parts, prompt.strip())))

@@ -73,7 +73,7 @@ export class Accounts {
       return { action, button };
     });
     const element = h("tr", { "data-account": name }, ...Object.values(cells), h("td.row-actions", {}, buttons.map(({ button }) => button)));
-    const row = { element, cells, buttons, chip: "" };
+    const row = { element, cells, buttons };
     this.#rows.set(name, row);
     return row;
   }
@@ -87,19 +87,19 @@ export class Accounts {
     }
   }
 
-  #fill({ element, cells, buttons, ...row }, account) {
+  #fill({ element, cells, buttons }, account) {
     const { state, last_error: error, credits } = account;
-    element.dataset.state = state;
     for (const { name, cell } of this.#heads) cells[name]?.setAttribute("data-label", cell.textContent);
     const site = [this.#providerName(account.provider), account.region].filter(Boolean).join(" · ");
     if (!cells.name.firstChild) cells.name.append(h("b"), h("span.meta"));
     setText(cells.name.firstChild, account.name);
     setText(cells.name.lastChild, site);
     const word = maybe(`state.${state}`) ?? state;
-    if (cells.state.textContent !== word || row.chip !== state) {
+    if (cells.state.textContent !== word || element.dataset.state !== state) {
       const [tone, image] = TONES[state] ?? OTHER;
       cells.state.replaceChildren(h(`span.chip.${tone}`, {}, icon(image), word));
     }
+    element.dataset.state = state;
     cells.state.title = account.reason ?? "";
     const resting = account.rests_until !== null && account.rests_until * 1000 > Date.now();
     setText(cells.until, resting ? moment(account.rests_until) : "–");

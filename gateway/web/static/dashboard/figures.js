@@ -143,6 +143,7 @@ export class Figures {
     legend.setAttribute("aria-label", t(text));
   }
 }
+
 /** Seconds that the lines go back: the age of the history in whole minutes, at least 2. */
 function spanOf(history) {
   const [first, last] = [history?.points[0], history?.points.at(-1)];

@@ -10,12 +10,13 @@ export function strip(text) {
 
 /** `terms` are those of `site.json`; `given` has the request's fields. */
 export function compose(terms, given) {
-  const { prompt = "", camera_movement: camera, shot_type: shot, lighting, motion_prompt: motion = "" } = given;
+  const { prompt = "", shot_type, motion_prompt: motion = "" } = given;
+  const [camera, shot, light] = [given.camera_movement, shot_type, given.lighting].map((word) => strip(word ?? ""));
   const known = (table, word) => (Object.hasOwn(table, word) ? table[word] : null);
   const parts = [
-    camera ? (known(terms.camera_movement, camera) ?? camera) : "",
-    shot && !terms.model_shot_types.includes(shot.toLowerCase()) ? (known(terms.shot_type, shot) ?? shot) : "",
-    lighting ? (known(terms.lighting, lighting) ?? lighting + terms.light_suffix) : "",
+    known(terms.camera_movement, camera) ?? camera,
+    terms.model_shot_types.includes(shot_type?.toLowerCase()) ? "" : (known(terms.shot_type, shot) ?? shot),
+    light && (known(terms.lighting, light) ?? light + terms.light_suffix),
     motion,
     prompt,
   ];

@@ -51,6 +51,9 @@ def test_parts_precede_the_prompt_in_order() -> None:
         (("cat", None, "single"), "cat"),
         (("cat", "", "", "", ""), "cat"),
         ((" cat ", None, None, None, "  "), "cat"),
+        (("cat", "  ", "\t", "  "), "cat"),
+        (("cat", " zoom_in ", "close_up ", " soft"), "镜头放大，特写镜头，柔和光线，cat"),
+        (("cat", None, None, " 霓虹 "), "霓虹光线，cat"),
         (("",), ""),
     ],
 )
