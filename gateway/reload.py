@@ -137,22 +137,20 @@ def _changes(before: Mapping[str, ManagedAccount], now: Mapping[str, ManagedAcco
     }
 
 
-def _differences(before: BaseModel, now: BaseModel, table: str = "") -> Iterator[str]:
-    """The keys whose values differ, without the values."""
-    for name in type(now).model_fields:
-        one, other = getattr(before, name), getattr(now, name)
-        if one == other or name in _ACCOUNTS:
-            continue
-        if name == "providers":
-            for provider in sorted(one.keys() | other.keys()):
-                if provider in one and provider in other:
-                    yield from _differences(one[provider], other[provider], f"{name}.{provider}.")
-                else:
-                    yield f"{name}.{provider}"
-        elif isinstance(one, BaseModel) and isinstance(other, BaseModel):
-            yield from _differences(one, other, f"{table}{name}.")
-        else:
-            yield f"{table}{name}"
+def _differences(before: object, now: object, key: str = "") -> Iterator[str]:
+    """The keys whose values differ, without the values. `key` is that of the two values, "" for the whole settings."""
+    if before == now:
+        return
+    if isinstance(before, BaseModel) and isinstance(now, BaseModel):
+        names = [name for name in type(now).model_fields if name not in _ACCOUNTS]
+        pairs = [(name, getattr(before, name), getattr(now, name)) for name in names]
+    elif isinstance(before, Mapping) and isinstance(now, Mapping):
+        pairs = [(name, before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())]
+    else:
+        yield key
+        return
+    for name, one, other in pairs:
+        yield from _differences(one, other, f"{key}.{name}" if key else name)
 
 
 @contextlib.contextmanager

@@ -223,6 +223,21 @@ async def test_reload_tells_what_has_changed_by_name(caplog: pytest.LogCaptureFi
     assert "repaired" not in caplog.text
 
 
+async def test_changed_limits_of_keys_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    env = Reloadable()
+    with caplog.at_level(logging.INFO, "gateway"):
+        write(
+            ("a", "one"),
+            ("b", "two"),
+            more="[key_limits]\nproviders = ['jimeng']\n[key_limits.keys.alice]\nproviders = ['dashscope']\n",
+        )
+        await env.reloader.reload()
+        assert fields_of_reload(caplog)["settings"] == "key_limits.providers,key_limits.keys.alice"
+        write(("a", "one"), ("b", "two"), more="[key_limits.keys.alice]\nproviders = ['modelscope']\n")
+        await env.reloader.reload()
+    assert fields_of_reload(caplog)["settings"] == "key_limits.providers,key_limits.keys.alice.providers"
+
+
 @pytest.mark.parametrize("more", ["weight = 3\n", 'proxy = "http://127.0.0.1:9"\n', "max_running = 1\n"])
 async def test_account_with_other_settings_has_changed(more: str, caplog: pytest.LogCaptureFixture) -> None:
     env = Reloadable()
