@@ -18,24 +18,29 @@ _TOKENS = re.compile(r"<\|[^|<>]{1,40}\|>|</?(?:answer|output|prompt|result)>", 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]")
 _FENCED = re.compile(r"```[^\S\n]*[\w+-]{0,20}[^\S\n]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 
+_NOUN = "(?:prompts?|version|description|rewrite|result|output|answer)"
+_NOUN_ZH = "(?:提示词|描述|版本|结果)"
 _SUBJECT = (
     r"(?:(?:the|your|my|this|final|full|complete|rewritten|revised|improved|enhanced|optimi[sz]ed|refined|"
     r"polished|expanded|detailed|vivid|new|better|english|chinese|video|generation)\s+)*"
-    r"(?:prompt|version|description|rewrite|result|output|answer)"
+    rf"{_NOUN}"
 )
 _INTRODUCTIONS = (
     re.compile(
         r"(?:(?:sure|certainly|of course|okay|ok|absolutely|great)[!,.:\s]+)*"
-        r"(?:here(?:'s|’s| is| are| you go| it is)\b[^\n:]{0,80}|(?:below|this) is\b[^\n:]{0,80}"
-        rf"|{_SUBJECT})\s*:\s*",
+        r"(?:(?:here(?:'s|’s| is| are| you go| it is)|(?:below|this) is)\b"
+        rf"(?:[^\n:]{{0,80}}\b{_NOUN}\b[^\n:]{{0,40}}:|\s*:|[^\n:]{{0,80}}:[^\S\n]*\n)"
+        rf"|{_SUBJECT}\s*:)\s*",
         re.IGNORECASE,
     ),
     re.compile(r"(?:sure|certainly|of course|okay|absolutely)[!.]\s+", re.IGNORECASE),
     re.compile(r"(?:好的|好|当然|没问题|可以)[，,。！!\s]+(?=\S)"),
-    re.compile(r"(?:以下|下面|这)(?:是|为)[^\n：:。]{0,40}[：:]\s*"),
+    re.compile(
+        rf"(?:以下|下面|这)(?:是|为)(?:[^\n：:。]{{0,40}}{_NOUN_ZH}[^\n：:。]{{0,20}}[：:]|[^\n：:。]{{0,40}}[：:][^\S\n]*\n)\s*"
+    ),
     re.compile(
         r"[【\[]?(?:改写|优化|润色|扩写|完善|最终|完整|新)?(?:之?后)?的?(?:中文|英文)?(?:视频)?(?:生成)?"
-        r"(?:提示词|描述|版本|结果)[】\]]?\s*[：:]\s*"
+        rf"{_NOUN_ZH}[】\]]?\s*[：:]\s*"
     ),
 )
 _REMARK = re.compile(

@@ -73,6 +73,12 @@ def test_what_is_around_the_prompt_is_removed(answer: str, prompt: str) -> None:
     ("answer", "prompt"),
     [
         ("A cat.\nIt jumps.\n\nSoft light.", "A cat. It jumps. Soft light."),
+        ("Here is a cat on the beach: waves crash behind it.", "Here is a cat on the beach: waves crash behind it."),
+        ("This is the story of a fox: it runs.", "This is the story of a fox: it runs."),
+        ("这是一只猫的一天：它在墙头醒来。", "这是一只猫的一天：它在墙头醒来。"),
+        ("Here you go: a cat.", "a cat."),
+        ("Here is what I wrote:\n\nA cat.", "A cat."),
+        ("下面是我写的：\n一只猫。", "一只猫。"),
         ("一只猫。\n它跳起来。\n\n光线柔和。", "一只猫。它跳起来。光线柔和。"),
         ("- A cat\n- Soft light", "A cat Soft light"),
         ("The **cat** and the *dog* at `night`", "The cat and the dog at night"),
