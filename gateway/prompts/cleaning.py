@@ -45,7 +45,8 @@ _INTRODUCTIONS = (
 )
 _REMARK = re.compile(
     r"[*_-]*\s?(?:note|notes|let me know|i hope|hope this|feel free|would you like|this prompt|explanation|word count|"
-    r"character count|注[：:]|注意|说明[：:]|备注|希望(?:这|对|能)|如需|如果(?:你|您)|以上|字数|共\s?\d+)",
+    r"character count|注意?[：:]|说明[：:]|备注|希望(?:这|对|能)|如需|"
+    r"如果(?:你|您)(?:还|需|想要?(?:修改|调整)|希望|对)|以上|字数|共\s?\d+)",
     re.IGNORECASE,
 )
 _LINE_MARKS = re.compile(
