@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.bench.processes import ROOT, BenchError, Server, end_on_signals, free_port
 from tests.bench.requests import Requests
 from tests.bench.stand import KEY, Plan, Stand, bearer
+from tests.bench.stream_memory import resident_mb
 from tests.bench.wire import running_id
 
 _ASK_SECONDS = 0.002
@@ -65,7 +66,7 @@ def measure(stand: Stand, checkout: Path, arguments: Sequence[str], *, submits: 
         for _ in range(_POLLS):
             stand.ask(port, poll)
         time.sleep(_IDLE_SECONDS)
-        return Start(healthz, first_poll, core, server.memory_mb(), _proportional_mb(server.pid))
+        return Start(healthz, first_poll, core, resident_mb(server.pid), _proportional_mb(server.pid))
 
 
 def _until(work: Callable[[], object], server: Server) -> None:
