@@ -49,7 +49,7 @@ ON_DEMAND = {
 }
 """By who needs them: none is loaded after the start and a poll."""
 
-OF_THE_SERVER = {"gateway.app", "gateway.core", "gateway.api", "gateway.cli.server", "providers", "starlette"}
+OF_THE_SERVER = {"gateway.app", "gateway.core.settings", "gateway.api", "gateway.cli.server", "providers", "starlette"}
 
 
 async def running_task(request: Request) -> JSONResponse:
