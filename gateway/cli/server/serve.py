@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from gateway.cli.errors import CommandError, configuration_errors, exit_on
 from gateway.cli.server.allocator import return_large_blocks
 from gateway.cli.server.configuration import read_settings
+from gateway.cli.server.counted_connection import open_websocket
 from gateway.cli.server.listening import listen, url_of
 from gateway.core import logs
 from gateway.core.settings import Settings, SettingsError
@@ -38,8 +39,7 @@ _UVICORN: dict[str, Any] = {
     # The application does that: see `ForwardedHeaders`.
     "proxy_headers": False,
     "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
-    # `LimitedProtocol` has its own.
-    "ws": "none",
+    "ws": open_websocket,
     "ws_max_size": _MAX_SOCKET_MESSAGE,
     # Messages are short, and a compressor takes more memory than the rest of a connection.
     "ws_per_message_deflate": False,
