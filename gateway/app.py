@@ -33,7 +33,7 @@ from gateway.api.routes import (
 )
 from gateway.api.services import RequestServices
 from gateway.api.submit_endpoint import WARNINGS_HEADER
-from gateway.bootstrap import ProcessState, build_process_state, build_services
+from gateway.bootstrap import ProcessState, build_process_state, build_services, modules_needed
 from gateway.core import tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import GatewayError
@@ -42,6 +42,7 @@ from gateway.core.settings_loader import load_settings, settings_file
 from gateway.limits.request_rate import LIMIT_HEADERS
 from gateway.reload import Reloader
 from gateway.web import routes as web
+from providers.on_demand import load
 from providers.transport.client import HttpClient
 
 
@@ -181,6 +182,8 @@ def create_app(
             tracing.exported(),
         ):
             background.start(_daily_credits(app, process).run())
+            for module in modules_needed(process):
+                background.start(load(module))
             if reload:
                 background.start(Reloader(app.state, process, load_settings, settings_file()).run())
             # The server calls it when it begins to stop: event streams would never end by themselves.

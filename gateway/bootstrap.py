@@ -64,7 +64,7 @@ from providers.contract.tasks import TaskState
 from providers.contract.upstream import Upstream
 from providers.registry import Registry
 from providers.transport.address_policy import Policies
-from providers.transport.client import HttpClient
+from providers.transport.client import FILES, SESSION_ROUTE, HttpClient
 from providers.transport.timeouts import Timeouts
 
 
@@ -171,6 +171,13 @@ def build_process_state(
         ),
         usages,
     )
+
+
+def modules_needed(process: ProcessState) -> list[str]:
+    """The modules imported on demand that this configuration needs anyway. They are loaded right after the start, so
+    that no request waits for them."""
+    proxied = any(managed.account.proxy for managed in process.pool.managed)
+    return [SESSION_ROUTE] * proxied + [FILES] * (process.archiver is not None)
 
 
 def _model_list(provider: Upstream) -> ModelList[ModelCard] | None:

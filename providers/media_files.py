@@ -15,8 +15,6 @@ from enum import StrEnum
 from functools import partial
 from typing import IO, Self
 
-import imagesize
-
 from providers.clip_heads import clip_head
 from providers.offload import in_thread
 
@@ -323,6 +321,8 @@ def _starts_mpeg_audio(head: bytes) -> bool:
 def _pixels(file: IO[bytes]) -> tuple[int, int, bool]:
     """Width and height of an image as stored, and whether its EXIF data turns it by a quarter; 0 if its head is broken,
     whatever the parser raises."""
+    import imagesize
+
     with suppress(Exception):
         file.seek(0)
         head = io.BytesIO(file.read(_MAX_IMAGE_HEAD))

@@ -9,10 +9,11 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import Response
+from yarl import URL
 
 from gateway.api.error_responses import error_response
 from gateway.api.relay import Relay
@@ -29,6 +30,9 @@ from providers.contract.errors import ErrorKind, ProviderError
 from providers.media_files import MediaKind
 from providers.transport.address_policy import LINK_DISALLOWED
 from providers.transport.client import Download, HttpClient
+
+if TYPE_CHECKING:
+    import httpx
 
 CACHE_CONTROL = "private, max-age=3600"
 """A video is immutable, but only its owner may cache it."""
@@ -132,7 +136,7 @@ class _HostResponse:
     """A host's response to a link. `length` is its body's length in bytes, None if unknown."""
 
     status: int
-    headers: httpx.Headers
+    headers: "httpx.Headers"
     length: int | None
     pieces: AsyncIterator[bytes]
     retry_after: float | None
@@ -248,7 +252,7 @@ def _open_error(error: ProviderError, link: str) -> GatewayError:
     """The error for a link without a response. For one that the address policy forbids, the log names the host."""
     if error.detail != LINK_DISALLOWED:
         return _download_error(error)
-    fields = {"host": httpx.URL(link).host, "cause": error.detail, **request_fields()}
+    fields = {"host": URL(link, encoded=True).raw_host, "cause": error.detail, **request_fields()}
     GATEWAY.warning("a link of an upstream was refused", extra={"fields": fields})
     return GatewayError("upstream_error", ERRORS["link_not_allowed"])
 

@@ -52,7 +52,7 @@ _Seconds = Annotated[float, Field(allow_inf_nan=False)]
 class _StoredModel(BaseModel):
     """Fields of later versions are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
 
 class Cover(_StoredModel):

@@ -1,5 +1,6 @@
 """Commands that run a server or work without one. Each imports its dependencies when it runs."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,11 @@ def serve(
     task_seconds: HiddenTaskSeconds = 8.0,
 ) -> None:
     """Run the gateway."""
+    from gateway.cli.server.allocator import disable_huge_pages
+
+    disable_huge_pages()
+    # Most objects that are made now are modules, which stay: `serve` turns it on again.
+    gc.disable()
     from gateway.cli.server.serve import ServeOptions
     from gateway.cli.server.serve import serve as run_gateway
 

@@ -204,7 +204,7 @@ class AccountSettings(Section):
     """One managed account with settings of its own."""
 
     name: str = Field(
-        pattern=r"^[\w-][\w.-]{0,63}$",
+        pattern=r"^[\w-][\w.-]{0,63}\Z",
         description="Its name in logs, metrics and commands. Its tasks stay valid when its credential changes.",
     )
     credential: SecretStr = Field(

@@ -7,20 +7,18 @@ next one is tried.
 There are no proxies, cookies, credentials or persistent connections.
 """
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
+from providers.on_demand import load
 from providers.transport.address_policy import socket_factory
 
-MAX_LOOKUPS = 64
-"""Concurrent DNS lookups. A lookup of a slow name server goes on long after its request has ended."""
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
+
+    from gateway.media.system_resolver import SystemResolver
 
 _PIECE_BYTES = 64 * 1024
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
@@ -29,28 +27,36 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "video-gateway"}
 class CheckedSessions:
     """One session for each scheme: the socket factory gets the scheme from nowhere else.
 
-    `allows` is called with an address, in the notation of sockets, and the scheme. `tls` replaces the system's
+    `allows` is called with an address, in the notation of sockets, and the scheme. `connect_seconds` limits each DNS
+    lookup with its connection; there is no other timeout. `tls` replaces the system's
     certificates, `resolver` the system's DNS; the caller closes the resolver.
     """
 
     def __init__(
         self,
         allows: Callable[[str, str], bool],
-        timeout: aiohttp.ClientTimeout,
         *,
-        resolver: AbstractResolver | None = None,
+        connect_seconds: float | None = None,
+        resolver: "AbstractResolver | None" = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allows = allows
-        self._timeout = timeout
-        self._own_resolver = None if resolver else _Resolver()
-        self._resolver = resolver or self._own_resolver
+        self._connect_seconds = connect_seconds
+        self._own_resolver: SystemResolver | None = None
+        self._resolver = resolver
         self._tls = tls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
-    def of(self, scheme: str) -> aiohttp.ClientSession:
+    async def of(self, scheme: str) -> "aiohttp.ClientSession":
+        await load("gateway.media.system_resolver")
+        import aiohttp
+
+        from gateway.media.system_resolver import SystemResolver
+
         session = self._sessions.get(scheme)
         if session is None:
+            if self._resolver is None:
+                self._resolver = self._own_resolver = SystemResolver()
             session = self._sessions[scheme] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     resolver=self._resolver,
@@ -64,7 +70,7 @@ class CheckedSessions:
                 headers=_HEADERS,
                 auto_decompress=False,
                 read_bufsize=_PIECE_BYTES,
-                timeout=self._timeout,
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
                 trust_env=False,
             )
         return session
@@ -76,31 +82,3 @@ class CheckedSessions:
             await session.close()
         if self._own_resolver:
             await self._own_resolver.close()
-
-
-class _Resolver(AbstractResolver):
-    """The system's DNS lookups, in separate threads: in the default executor, lookups of slow name servers would block
-    other work, such as lookups of the upstreams."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, "dns-lookup")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        lookup = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=family,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for family, _, proto, _, address in found
-        ]
-
-    async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -8,12 +8,10 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
 from weakref import WeakValueDictionary
 
-import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from gateway.core.errors import GatewayError
@@ -24,6 +22,10 @@ from gateway.core.request_record import request_fields
 from gateway.media.checked_sessions import CheckedSessions
 from gateway.media.spool import spool
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
 
 MAX_REDIRECTS = 3
 
@@ -56,14 +58,14 @@ class Fetcher:
         *,
         max_seconds: float = 30.0,
         connect_seconds: float = 10.0,
-        resolver: AbstractResolver | None = None,
+        resolver: "AbstractResolver | None" = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url_policy = url_policy
         self.max_seconds = max_seconds
         self._sessions = CheckedSessions(
             lambda address, scheme: self.url_policy.allows(address, scheme),
-            aiohttp.ClientTimeout(total=None, connect=connect_seconds),
+            connect_seconds=connect_seconds,
             resolver=resolver,
             tls=tls,
         )
@@ -123,10 +125,16 @@ class Fetcher:
         raise _FetchFailedError(f"more than {MAX_REDIRECTS} redirects")
 
     @asynccontextmanager
-    async def _get(self, url: URL) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    async def _get(self, url: URL) -> "AsyncGenerator[aiohttp.ClientResponse, None]":
         """Open a response; its body is not read yet. Raises _FetchFailedError where there is none."""
         try:
-            answer = await self._sessions.of(url.scheme).get(url, allow_redirects=False)
+            session = await self._sessions.of(url.scheme)
+        except (ImportError, OSError) as error:
+            raise _FetchFailedError(type(error).__name__) from error
+        import aiohttp
+
+        try:
+            answer = await session.get(url, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise _FetchFailedError(type(error).__name__) from error
         try:
@@ -135,7 +143,9 @@ class Fetcher:
             answer.close()
 
 
-async def _pieces(answer: aiohttp.ClientResponse, param: str) -> AsyncGenerator[bytes, None]:
+async def _pieces(answer: "aiohttp.ClientResponse", param: str) -> AsyncGenerator[bytes, None]:
+    import aiohttp
+
     try:
         async for piece in answer.content.iter_any():
             yield piece

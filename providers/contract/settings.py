@@ -25,9 +25,10 @@ BaseUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class Section(BaseModel):
-    """A table of the configuration: an unknown key is an error."""
+    """A table of the configuration: an unknown key is an error. Patterns are Python's: those of pydantic take megabytes
+    where a class of Unicode characters is repeated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, regex_engine="python-re")
 
 
 class UpstreamSettings(Section):

@@ -27,10 +27,10 @@ class JimengSettings(ProviderSettings):
     imagex_url: BaseUrl | None = Field(None, description="Replaces the host of every region that takes pictures.")
     vod_url: BaseUrl | None = Field(None, description="Replaces the host that takes clips and sounds.")
     app_version: str = Field(
-        CURRENT.app_version, pattern=r"^\d+\.\d+\.\d+$", description="`da_version` in the query of every call."
+        CURRENT.app_version, pattern=r"^\d+\.\d+\.\d+\Z", description="`da_version` in the query of every call."
     )
     draft_version: str = Field(
-        CURRENT.draft_version, pattern=r"^\d+\.\d+\.\d+$", description="`version` in the draft of every submit."
+        CURRENT.draft_version, pattern=r"^\d+\.\d+\.\d+\Z", description="`version` in the draft of every submit."
     )
     models: tuple[ExtraModel, ...] = Field(
         (), description="Models beside those that the site lists; one of the same name replaces the site's."

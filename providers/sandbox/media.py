@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-import imagesize
-
 from providers.sandbox.directives import Directives, read_file_directives
 from providers.sandbox.mp4 import film_of
 
@@ -136,6 +134,8 @@ def _media(head: bytes, tail: bytes, size: int) -> Media | None:
 
 def _picture(head: bytes, name: str) -> Media:
     """The pixels as stored in the file, without a camera's rotation."""
+    import imagesize
+
     with suppress(Exception):
         info = imagesize.get_info(io.BytesIO(head), size=True, dpi=False, colors=False, exif_rotation=False)
         if info.width > 0 and info.height > 0:

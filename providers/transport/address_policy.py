@@ -3,10 +3,14 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
 from yarl import URL
+
+from providers.contract.errors import ErrorKind, ProviderError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Allows = Callable[[str], bool]
 """True for an address, in the notation of sockets, that may be connected to."""
@@ -52,11 +56,19 @@ class Policies:
         return None if (url.raw_host, url.port) in self.trusted else self.links
 
 
-def socket_factory(allows: Allows) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+def check_link(url: URL, policies: Policies) -> None:
+    """Raise ProviderError (UPSTREAM_ERROR) for a URL of an upstream whose host the policy forbids, before DNS. Through
+    a proxy, which does the DNS, there is no other check."""
+    policy = policies.of_link(url)
+    if policy is not None and not policy.permits_host(url.raw_host or "", url.port or 0):
+        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=LINK_DISALLOWED)
+
+
+def socket_factory(allows: Allows) -> "Callable[[aiohttp.AddrInfoType], socket.socket]":
     """A socket factory for aiohttp: each address is checked when its socket is created, after DNS and before the first
     packet, so that DNS rebinding has no effect."""
 
-    def create(candidate: aiohttp.AddrInfoType) -> socket.socket:
+    def create(candidate: "aiohttp.AddrInfoType") -> socket.socket:
         family, type_, proto, _, address = candidate
         if not allows(str(address[0])):
             raise DisallowedAddressError

@@ -13,36 +13,41 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
 from yarl import URL
 
 from providers.contract.accounts import CallerProxy, Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import PROXY_DISALLOWED, Allows, Policies
-from providers.transport.failures import failure, of_caller_proxy, raise_for_proxy_status
-from providers.transport.files import TRANSPORT_ERRORS, FileTransport, check_link, find, pieces_of
+from providers.on_demand import load
+from providers.transport.address_policy import PROXY_DISALLOWED, Allows, Policies, check_link
+from providers.transport.failures import LibraryErrors, failure, of_caller_proxy, raise_for_proxy_status
 from providers.transport.pools import Closable, PoolCache, PoolLease
 from providers.transport.proxy_urls import host_and_port
 from providers.transport.timeouts import Timeouts
 from providers.transport.transports import (
     DirectRoute,
-    MockRoute,
     NetworkRoute,
     OpenRoute,
     Pieces,
     Reply,
-    SessionRoute,
-    client_over,
     read_retry_after,
 )
+
+if TYPE_CHECKING:
+    import httpx
+
+    from providers.transport.httpx_clients import MockRoute
 
 MAX_POOLS = 128
 """Connection pools for the operator's proxies, and as many for those of callers; of each kind, as files have their own.
 Beyond it the least recently used pool is closed."""
+
+SESSION_ROUTE, FILES = "providers.transport.session_route", "providers.transport.files"
+"""Modules that are imported on demand: for calls through proxies, to checked hosts and with a streamed response; and
+for files."""
 
 SLOWEST_UPLOAD = 100 * 1024
 """Bytes a second. A slower upload is aborted."""
@@ -57,7 +62,7 @@ class Download:
     """
 
     status: int
-    headers: httpx.Headers
+    headers: "httpx.Headers"
     pieces: AsyncIterator[bytes]
 
     @property
@@ -66,7 +71,7 @@ class Download:
         return read_retry_after(self.headers.get("retry-after"))
 
 
-TransportFactory = Callable[[str | None], httpx.AsyncBaseTransport]
+TransportFactory = Callable[[str | None], "httpx.AsyncBaseTransport"]
 """Creates the transport for a proxy URL or None. Only tests pass one."""
 
 
@@ -92,7 +97,7 @@ class HttpClient:
         self._routes = PoolCache[tuple[Proxy | None, bool, bool], NetworkRoute](MAX_POOLS)
         """By proxy, whether they are for calls that are sent once, and whether they check the host's addresses."""
         self._open_routes = PoolCache[Proxy | None, OpenRoute](MAX_POOLS)
-        self._files = PoolCache[Proxy | None, httpx.AsyncClient](MAX_POOLS)
+        self._files = PoolCache[Proxy | None, "httpx.AsyncClient"](MAX_POOLS)
 
     @property
     def policies(self) -> Policies:
@@ -149,6 +154,8 @@ class HttpClient:
             url += "?" + urlencode(params, quote_via=quote)
         # Through a proxy the address of the host is the proxy's business.
         key = proxy, once, is_link and self._check(url) and proxy is None
+        if proxy is not None or key[-1]:
+            await self._load(SESSION_ROUTE, proxy)
         lease = self._lease(self._routes, key, proxy, partial(self._new_route, *key))
         began = time.monotonic()
         try:
@@ -158,7 +165,7 @@ class HttpClient:
                 raise of_caller_proxy(error, proxy) from error
             raise
         except Exception as error:
-            raise self._failure(error, proxy, time.monotonic() - began) from error
+            raise self._failure(error, lease.pool.errors, proxy, time.monotonic() - began) from error
         finally:
             self._routes.release(lease)
 
@@ -171,6 +178,7 @@ class HttpClient:
         The first byte, and each further chunk, must arrive within the timeout for answers. A redirect is a response.
         Raises ProviderError as `send` does.
         """
+        await self._load(SESSION_ROUTE, proxy)
         lease = self._lease(self._open_routes, proxy, proxy, partial(self._new_open_route, proxy))
         began = time.monotonic()
         async with AsyncExitStack() as opened:
@@ -183,14 +191,14 @@ class HttpClient:
                     raise of_caller_proxy(error, proxy) from error
                 raise
             except Exception as error:
-                raise self._open_failure(error, proxy, time.monotonic() - began) from error
+                raise self._open_failure(error, lease.pool.errors, proxy, time.monotonic() - began) from error
 
             async def pieces() -> AsyncGenerator[bytes, None]:
                 try:
                     async for piece in found.pieces:
                         yield piece
                 except Exception as error:
-                    raise self._open_failure(error, proxy) from error
+                    raise self._open_failure(error, lease.pool.errors, proxy) from error
 
             chunks = await opened.enter_async_context(aclosing(pieces()))
             yield Download(found.status, _headers(found.headers), chunks)
@@ -208,6 +216,9 @@ class HttpClient:
         Raises ProviderError: UNREACHABLE and ANSWER_LOST as in `send`, UPSTREAM_ERROR for an invalid redirect and for
         a host that is not allowed.
         """
+        await self._load(FILES, proxy)
+        from providers.transport import files
+
         async with AsyncExitStack() as opened:
             policies, began = self._policies, time.monotonic()
             lease = self._lease(self._files, proxy, proxy, partial(self._new_file_client, proxy))
@@ -216,18 +227,18 @@ class HttpClient:
                 sent = {**headers, "Accept-Encoding": "identity"}
                 request = lease.pool.build_request(method, url, headers=sent)
                 async with asyncio.timeout(self.timeouts.total):
-                    response = await find(lease.pool, request, policies, proxy)
+                    response = await files.find(lease.pool, request, policies, proxy)
                 opened.push_async_callback(response.aclose)
             except ProviderError as error:
                 if isinstance(proxy, CallerProxy):
                     raise of_caller_proxy(error, proxy) from error
                 raise
-            except TRANSPORT_ERRORS as error:
-                raise self._failure(error, proxy, time.monotonic() - began) from error
+            except files.TRANSPORT_ERRORS as error:
+                raise self._failure(error, files.FILE_ERRORS, proxy, time.monotonic() - began) from error
             except ValueError as error:
                 # Each library raises its own ValueError for an invalid URL.
                 raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
-            pieces = pieces_of(response, partial(self._failure, proxy=proxy))
+            pieces = files.pieces_of(response, partial(self._failure, library=files.FILE_ERRORS, proxy=proxy))
             await opened.enter_async_context(aclosing(pieces))
             yield Download(response.status_code, response.headers, pieces)
 
@@ -249,6 +260,9 @@ class HttpClient:
         not allowed.
         """
         self._check(url)
+        await self._load(FILES, proxy)
+        from providers.transport import files
+
         lease = self._lease(self._files, proxy, proxy, partial(self._new_file_client, proxy))
         loop, longest, began = asyncio.get_running_loop(), self.timeouts.total, time.monotonic()
         try:
@@ -267,7 +281,8 @@ class HttpClient:
                 try:
                     raise_for_proxy_status(response.status_code, response.headers, url, proxy)
                     pieces = Pieces(response.status_code)
-                    async for piece in pieces_of(response, partial(self._failure, proxy=proxy)):
+                    failed = partial(self._failure, library=files.FILE_ERRORS, proxy=proxy)
+                    async for piece in files.pieces_of(response, failed):
                         pieces.add(piece)
                         if pieces.full:
                             break
@@ -280,18 +295,22 @@ class HttpClient:
                 raise of_caller_proxy(error, proxy) from error
             raise
         except Exception as error:
-            raise self._failure(error, proxy, time.monotonic() - began) from error
+            raise self._failure(error, files.FILE_ERRORS, proxy, time.monotonic() - began) from error
         finally:
             self._files.release(lease)
         return Reply(response.status_code, pieces.whole(), read_retry_after(response.headers.get("retry-after")))
 
-    def _open_failure(self, error: Exception, proxy: Proxy | None, seconds: float = 0.0) -> ProviderError:
+    def _open_failure(
+        self, error: Exception, library: LibraryErrors, proxy: Proxy | None, seconds: float = 0.0
+    ) -> ProviderError:
         limit = self.timeouts.answer
-        failed = failure(error, replace(self.timeouts, read=limit, total=limit), seconds)
+        failed = failure(error, library, replace(self.timeouts, read=limit, total=limit), seconds)
         return of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed
 
-    def _failure(self, error: Exception, proxy: Proxy | None = None, seconds: float = 0.0) -> ProviderError:
-        failed = failure(error, self.timeouts, seconds)
+    def _failure(
+        self, error: Exception, library: LibraryErrors, proxy: Proxy | None = None, seconds: float = 0.0
+    ) -> ProviderError:
+        failed = failure(error, library, self.timeouts, seconds)
         return of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed
 
     def _check(self, url: str) -> bool:
@@ -302,6 +321,14 @@ class HttpClient:
         except ValueError as error:
             raise ProviderError(ErrorKind.UNREACHABLE, detail="InvalidURL") from error
         return self._policies.of_link(link) is not None
+
+    async def _load(self, module: str, proxy: Proxy | None) -> None:
+        """Import a module on demand. Raises ProviderError, for example where there are no file descriptors left."""
+        try:
+            await load(module)
+        except Exception as error:
+            failed = ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
+            raise (of_caller_proxy(failed, proxy) if isinstance(proxy, CallerProxy) else failed) from error
 
     def _lease(self, pools: PoolCache[K, P], key: K, proxy: Proxy | None, make: Callable[[], P]) -> PoolLease[P]:
         """The pool for a call. Raises ProviderError: whatever fails here, nothing was sent."""
@@ -317,20 +344,26 @@ class HttpClient:
     def _new_route(self, proxy: Proxy | None, once: bool, checked: bool) -> NetworkRoute:
         allows = self._checked_proxy(proxy)
         if self._transport is not None:
-            return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
-        if checked and self._policies.links is not None:
-            return SessionRoute(self.timeouts, None, once=once, allows=self._policies.links.allows)
-        if proxy is None:
+            return _mock_route(self._transport, proxy, self.timeouts)
+        links = self._policies.links if checked else None
+        if proxy is None and links is None:
             return DirectRoute(self.timeouts, once=once)
-        return SessionRoute(self.timeouts, proxy, once=once, allows=allows)
+        from providers.transport.session_route import SessionRoute
+
+        return SessionRoute(self.timeouts, proxy, once=once, allows=links.allows if links else allows)
 
     def _new_open_route(self, proxy: Proxy | None) -> OpenRoute:
         allows = self._checked_proxy(proxy)
         if self._transport is not None:
-            return MockRoute(self._transport(str(proxy) if proxy else None), self.timeouts)
+            return _mock_route(self._transport, proxy, self.timeouts)
+        from providers.transport.session_route import SessionRoute
+
         return SessionRoute(self.timeouts, proxy, allows=allows)
 
-    def _new_file_client(self, proxy: Proxy | None) -> httpx.AsyncClient:
+    def _new_file_client(self, proxy: Proxy | None) -> "httpx.AsyncClient":
+        from providers.transport.files import FileTransport
+        from providers.transport.httpx_clients import client_over
+
         allows = self._checked_proxy(proxy)
         if self._transport is not None:
             return client_over(self._transport(str(proxy) if proxy else None), self.timeouts)
@@ -347,6 +380,14 @@ class HttpClient:
         return policy.allows
 
 
-def _headers(headers: Mapping[str, str]) -> httpx.Headers:
+def _mock_route(transport: TransportFactory, proxy: Proxy | None, timeouts: Timeouts) -> "MockRoute":
+    from providers.transport.httpx_clients import MockRoute
+
+    return MockRoute(transport(str(proxy) if proxy else None), timeouts)
+
+
+def _headers(headers: Mapping[str, str]) -> "httpx.Headers":
     """The headers of aiohttp, whose values may have any bytes."""
+    import httpx
+
     return httpx.Headers([(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()])

@@ -16,8 +16,14 @@ from providers.transport.address_policy import (
     DisallowedAddressError,
     socket_factory,
 )
+from providers.transport.failures import LibraryErrors
 from providers.transport.proxy_urls import is_socks
 from providers.transport.timeouts import IDLE_SECONDS
+
+AIOHTTP_ERRORS = LibraryErrors(
+    not_sent=(aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
+    silence=(aiohttp.SocketTimeoutError,),
+)
 
 
 def session(proxy: str | None, *, once: bool, allows: Allows | None = None) -> aiohttp.ClientSession:

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-import aiohttp
-import httpx
 from pyreqwest import exceptions as reqwest
 from yarl import URL
 
@@ -23,33 +22,28 @@ CALLER_PROXY_FAILED = LocalizedText(
 
 _LOG = logging.getLogger("gateway.transport")
 
-_NOT_SENT_ERRORS = (
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-    reqwest.PoolTimeoutError,
-    reqwest.BuilderError,
-)
+_NOT_SENT_ERRORS = (reqwest.PoolTimeoutError, reqwest.BuilderError)
 _CONNECT_FAILURE = "client error (Connect)"
 """The cause in reqwest's errors if no connection was established. The error class does not tell: a connection closed
 during a request is a ConnectError as well."""
 _NO_RUNTIME = "Failed to create tokio runtime"
 """pyreqwest's RuntimeError if the first call of the process gets no file descriptors or threads."""
-_SILENCE_ERRORS = (aiohttp.SocketTimeoutError, httpx.ReadTimeout)
 
 
-def failure(error: Exception, timeouts: Timeouts, seconds: float) -> ProviderError:
+@dataclass(frozen=True, slots=True)
+class LibraryErrors:
+    """Errors of an HTTP library besides reqwest: nothing was sent, and no data arrived within the read timeout."""
+
+    not_sent: tuple[type[Exception], ...] = ()
+    silence: tuple[type[Exception], ...] = ()
+
+
+def failure(error: Exception, library: LibraryErrors, timeouts: Timeouts, seconds: float) -> ProviderError:
     """The error as UNREACHABLE or ANSWER_LOST. An unknown one is ANSWER_LOST: a charged call may have arrived.
     `seconds` is how long the call took."""
-    if isinstance(error, _NOT_SENT_ERRORS) or _failed_to_connect(error):
+    if isinstance(error, (*library.not_sent, *_NOT_SENT_ERRORS)) or _failed_to_connect(error):
         return ProviderError(ErrorKind.UNREACHABLE, detail=type(error).__name__)
-    if isinstance(error, _SILENCE_ERRORS) or (
+    if isinstance(error, library.silence) or (
         # The class of reqwest's errors does not tell which limit it was.
         isinstance(error, reqwest.RequestTimeoutError) and seconds < timeouts.total
     ):

@@ -9,9 +9,10 @@ from yarl import URL
 
 from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import LINK_DISALLOWED, Allows, Policies
-from providers.transport.connectors import session
-from providers.transport.failures import raise_for_proxy_status
+from providers.transport.address_policy import Allows, Policies, check_link
+from providers.transport.connectors import AIOHTTP_ERRORS, session
+from providers.transport.failures import LibraryErrors, raise_for_proxy_status
+from providers.transport.httpx_clients import HTTPX_ERRORS
 
 MAX_REDIRECTS = 3
 """Redirects followed for a file; one more counts as a redirect loop."""
@@ -24,16 +25,12 @@ TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
     aiohttp.ClientError,
     OSError,
 )
+FILE_ERRORS = LibraryErrors(
+    not_sent=(*HTTPX_ERRORS.not_sent, *AIOHTTP_ERRORS.not_sent),
+    silence=(*HTTPX_ERRORS.silence, *AIOHTTP_ERRORS.silence),
+)
 _BODY_ERRORS: tuple[type[Exception], ...] = (*TRANSPORT_ERRORS, RuntimeError)
 """aiohttp raises RuntimeError for a body that breaks while chunks of it wait to be read."""
-
-
-def check_link(url: URL, policies: Policies) -> None:
-    """Raise ProviderError (UPSTREAM_ERROR) for a URL of an upstream whose host the policy forbids, before DNS. Through
-    a proxy, which does the DNS, there is no other check."""
-    policy = policies.of_link(url)
-    if policy is not None and not policy.permits_host(url.raw_host or "", url.port or 0):
-        raise ProviderError(ErrorKind.UPSTREAM_ERROR, detail=LINK_DISALLOWED)
 
 
 async def find(

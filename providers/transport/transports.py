@@ -1,31 +1,26 @@
 """Network routes: implementations of one call to an upstream.
 
-DirectRoute    pyreqwest, without a proxy: by far the cheapest
-SessionRoute   aiohttp, which supports every kind of proxy, and a check of each address
-MockRoute      an httpx transport, for tests
+DirectRoute                   pyreqwest, without a proxy: by far the cheapest
+session_route.SessionRoute    aiohttp, which supports every kind of proxy, and a check of each address
+httpx_clients.MockRoute       an httpx transport, for tests
+
+The libraries of the last two are imported on demand.
 """
 
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import aiohttp
-import httpx
 import orjson
 from pyreqwest.client import Client, ClientBuilder
-from yarl import URL
 
-from providers.contract.accounts import Proxy
 from providers.contract.errors import ErrorKind, ProviderError
-from providers.transport.address_policy import Allows
-from providers.transport.connectors import session
-from providers.transport.failures import raise_for_proxy_status
+from providers.transport.failures import LibraryErrors
 from providers.transport.timeouts import IDLE_SECONDS, Timeouts
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -37,13 +32,8 @@ MAX_ERROR_BYTES = 64 * 1024
 GAVE_UP_STATUSES = frozenset({408, 425, 499})
 """The 4xx by which a server in front of an upstream says that it gave a request up, perhaps after passing it on."""
 
-_CHUNK_BYTES = 256 * 1024
-
 _NUMBER = re.compile(r"[0-9]{1,7}(?:\.[0-9]*)?")
 _MAX_RETRY_AFTER_LENGTH = 40
-
-_DECODED = frozenset({"gzip", "deflate", "br", "zstd"})
-"""Encodings that aiohttp decodes, or fails on where it has no library for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +61,8 @@ class Opened:
 
 
 class NetworkRoute(Protocol):
+    errors: LibraryErrors
+
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one call and return the response; redirects are not followed. Raises ProviderError: UNREACHABLE if
         nothing was sent, ANSWER_LOST if the call may have arrived. For an invalid URL or header each library raises
@@ -81,6 +73,8 @@ class NetworkRoute(Protocol):
 
 class OpenRoute(Protocol):
     """A route for calls whose response is read chunk by chunk."""
+
+    errors: LibraryErrors
 
     def open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
@@ -96,6 +90,8 @@ class DirectRoute:
 
     Not for open calls: reqwest does not end a call that is cancelled before its response begins.
     """
+
+    errors = LibraryErrors()
 
     def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
         builder = (
@@ -131,105 +127,6 @@ class DirectRoute:
         await self._client.close()
 
 
-class SessionRoute:
-    """Through a proxy, over a connection pool that no other proxy shares, or without one; with `once` over new
-    connections. `allows` is asked for each address that it connects to."""
-
-    def __init__(
-        self, timeouts: Timeouts, proxy: Proxy | None, *, once: bool = False, allows: Allows | None = None
-    ) -> None:
-        self._proxy = proxy
-        self._once = once
-        self._session = session(str(proxy) if proxy else None, once=once, allows=allows)
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeouts.total, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
-        )
-        self._open_timeout = aiohttp.ClientTimeout(
-            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.answer
-        )
-
-    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        async with self._session.request(
-            method,
-            URL(url, encoded=True),
-            **_content(headers, body),
-            allow_redirects=False,
-            timeout=self._timeout,
-        ) as answer:
-            raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
-            pieces = Pieces(answer.status)
-            async for piece in answer.content.iter_any():
-                pieces.add(piece)
-                if pieces.full:
-                    break
-            return Reply(answer.status, pieces.whole(), read_retry_after(answer.headers.get("retry-after")))
-
-    @asynccontextmanager
-    async def open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncGenerator[Opened, None]:
-        async with self._session.request(
-            method,
-            URL(url, encoded=True),
-            **_content(headers, body),
-            allow_redirects=False,
-            timeout=self._open_timeout,
-        ) as answer:
-            raise_for_proxy_status(answer.status, answer.headers, url, self._proxy, once=self._once)
-
-            async def pieces() -> AsyncGenerator[bytes, None]:
-                # Chunks that arrive together stay apart.
-                async for piece, _ in answer.content.iter_chunks():
-                    if piece:
-                        yield piece
-                    elif answer.content.at_eof():
-                        # aiohttp's reader of an empty body ends for the first one of the process only.
-                        return
-
-            async with aclosing(pieces()) as found:
-                yield Opened(answer.status, _decoded(answer.headers), found)
-
-    async def aclose(self) -> None:
-        await self._session.close()
-
-
-def _decoded(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of a body that aiohttp has decoded."""
-    if headers.get("content-encoding", "").lower() not in _DECODED:
-        return headers
-    return {
-        name: value for name, value in headers.items() if name.lower() not in ("content-encoding", "content-length")
-    }
-
-
-class MockRoute:
-    """Over an httpx transport."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> None:
-        self._client = client_over(transport, timeouts)
-
-    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        answer = await self._client.request(method, url, headers=headers, content=body or None)
-        return Reply(answer.status_code, answer.content, read_retry_after(answer.headers.get("retry-after")))
-
-    @asynccontextmanager
-    async def open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncGenerator[Opened, None]:
-        async with self._client.stream(method, url, headers=headers, content=body or None) as answer:
-
-            async def pieces() -> AsyncGenerator[bytes, None]:
-                # The stream itself: httpx's own iterators know no raw bytes of a body that a test has made up whole.
-                async for piece in cast(httpx.AsyncByteStream, answer.stream):
-                    yield piece
-
-            async with aclosing(pieces()) as found:
-                yield Opened(answer.status_code, answer.headers, found)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
 class Pieces:
     """The body of a response, collected in chunks. What exceeds the limit is dropped from an error, which is no reason
     to lose its status."""
@@ -261,17 +158,6 @@ class Pieces:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-def client_over(transport: httpx.AsyncBaseTransport, timeouts: Timeouts) -> httpx.AsyncClient:
-    """A client without cookies, redirects and environment variables."""
-    return httpx.AsyncClient(
-        transport=transport,
-        timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect, pool=timeouts.connect),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        trust_env=False,
-    )
-
-
 def read_retry_after(value: str | None, now: float | None = None) -> float | None:
     """Seconds of a Retry-After header: a number, or an HTTP date, from `now` on in unix seconds. None for anything
     else."""
@@ -284,16 +170,3 @@ def read_retry_after(value: str | None, now: float | None = None) -> float | Non
     except (ValueError, OverflowError):
         return None
     return max(0.0, at - (time.time() if now is None else now))
-
-
-def _content(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """The headers and the body of a call of aiohttp. A large body in a single write would block every other request of
-    the process."""
-    if len(body) <= _CHUNK_BYTES:
-        return {"headers": headers, "data": body or None}
-    return {"headers": {**headers, "Content-Length": str(len(body))}, "data": _in_chunks(body)}
-
-
-async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _CHUNK_BYTES):
-        yield body[start : start + _CHUNK_BYTES]

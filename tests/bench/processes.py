@@ -119,6 +119,10 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def said(self, pattern: str, seconds: float = _START_SECONDS) -> str:
         """The first group of the pattern, as soon as it stands in the log. Raises BenchError."""
         return self._await(lambda: self._found(pattern), seconds, f"did not say {pattern}")

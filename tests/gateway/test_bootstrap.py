@@ -13,13 +13,14 @@ from yarl import URL
 from gateway.accounts.callers import GatewayKey
 from gateway.app import create_app
 from gateway.archive.store import SCHEMES
-from gateway.bootstrap import build_process_state, build_services, open_archive
+from gateway.bootstrap import build_process_state, build_services, modules_needed, open_archive
 from gateway.core.clock import SystemClock
 from gateway.core.key_limit_settings import KeyLimits, KeyLimitSettings
 from gateway.core.settings import ArchiveSettings, MediaSettings, Settings, SettingsError
 from gateway.core.settings_loader import load_settings
 from providers.dashscope.settings import DashScopeSettings
 from providers.jimeng.settings import JimengSettings
+from providers.transport.client import FILES, SESSION_ROUTE
 from tests.clock import TestClock
 from tests.process import running
 
@@ -178,6 +179,26 @@ def test_setting_without_effect_is_a_warning(caplog: pytest.LogCaptureFixture) -
     settings = Settings.model_construct(archive=ArchiveSettings(follow=True))
     build_services(settings, build_process_state(settings, TestClock()))
     assert "[archive] follow has no effect: ARCHIVE_URL is not set" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("proxy", "archived", "needed"),
+    [
+        ("", False, []),
+        ("http://127.0.0.1:9@", False, [SESSION_ROUTE]),
+        ("", True, [FILES]),
+        ("http://127.0.0.1:9@", True, [SESSION_ROUTE, FILES]),
+    ],
+)
+def test_modules_are_loaded_after_the_start_where_requests_will_need_them(
+    tmp_path: Path, proxy: str, archived: bool, needed: list[str]
+) -> None:
+    accounts = JimengSettings.model_validate({"credentials": f"{proxy}session-one"})
+    url = f"file://{tmp_path}" if archived else None
+    settings = Settings.model_construct(providers={"jimeng": accounts}, archive_url=url)
+    process = build_process_state(settings, TestClock())
+    build_services(settings, process)
+    assert modules_needed(process) == needed
 
 
 def test_rate_limits_are_those_of_the_settings() -> None:

@@ -11,13 +11,14 @@ from gateway.accounts.health import AccountState
 from gateway.api.admin_auth import require_operator
 from gateway.api.context import json_response, language_of, services
 from gateway.api.metric_series import VERSION
-from gateway.api.openapi.document import document
-from gateway.api.openapi.page import docs_page
 from gateway.api.paths import redirect_of_page
 from gateway.core.exposition import exposition
 from gateway.core.localization import choose_language
 from gateway.core.metrics import ASYNCIO_TASKS
 from providers import registry
+from providers.on_demand import load
+
+_DOCUMENTATION = "gateway.api.openapi.page"
 
 
 async def healthz(request: Request) -> Response:
@@ -40,11 +41,18 @@ async def ping(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """GET /openapi.json"""
+    await load(_DOCUMENTATION)
+    from gateway.api.openapi.document import document
+
     return json_response(document() | {"servers": [{"url": request.scope.get("root_path") or "/"}]})
 
 
 async def docs(request: Request) -> Response:
     """GET /docs: the document as a web page. `?lang=` chooses its language, else the browser does."""
+    await load(_DOCUMENTATION)
+    from gateway.api.openapi.document import document
+    from gateway.api.openapi.page import docs_page
+
     asked = request.query_params.get("lang")
     language = choose_language(asked, services(request).settings.language) if asked else language_of(request)
     root = str(request.base_url).rstrip("/")

@@ -17,7 +17,7 @@ _NULL = {"type": "null"}
 class MediaInput(BaseModel):
     """A picture, clip or sound as an object around its address."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     url: str | None = Field(
         None, description="An https address or a `data:` URL; as well under `image_url`, `video_url`, `audio_url`."
@@ -28,7 +28,7 @@ class MediaInput(BaseModel):
 class VideoInput(BaseModel):
     """The video to work on: one of this gateway by `id`, or another one by `url`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     id: str | None = Field(None, description="The id of a finished video.")
     url: str | None = Field(None, description="An https address.")

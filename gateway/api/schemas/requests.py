@@ -50,7 +50,7 @@ class VideoGenerationRequest(BaseModel):
     """A video to make, as JSON or a form. Most fields have other names too; unknown fields that decide nothing are
     ignored with a warning."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True, json_schema_extra=show_fields)
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, json_schema_extra=show_fields, defer_build=True)
 
     model: ModelName | None = Field(
         None, description="A name of GET /v1/models. Absent: the first model the credential can use."
@@ -149,7 +149,7 @@ class Generation:
 class VideoReuseRequest(BaseModel):
     """A video to make of another one."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra=show_video)
+    model_config = ConfigDict(extra="ignore", json_schema_extra=show_video, defer_build=True)
 
     prompt: str = Field(min_length=1, description="What is to change, or how it goes on.")
     model: ModelName | None = None
@@ -171,7 +171,7 @@ class VideoRemixRequest(VideoReuseRequest):
 class TokenRequest(BaseModel):
     """Credentials to check, in place of those of the bearer."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "<credential>"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "<credential>"}]}, defer_build=True)
 
     token: str | None = Field(None, description="One or more credentials, separated by commas.")
 
@@ -179,7 +179,9 @@ class TokenRequest(BaseModel):
 class WebhookTestRequest(BaseModel):
     """Where to send a sample event."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"url": "https://example.com/webhook"}]}, defer_build=True
+    )
 
     url: str = Field(min_length=1, description="A URL as `webhook_url` of a submit.")
     secret: Secret | None = Field(

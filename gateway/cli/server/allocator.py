@@ -1,4 +1,4 @@
-"""The C library's memory allocator."""
+"""How the system gives memory to this process."""
 
 import contextlib
 import ctypes
@@ -6,6 +6,18 @@ import ctypes
 _M_MMAP_THRESHOLD = -3
 """From glibc's <malloc.h>."""
 _LARGE_BYTES = 128 * 1024
+_PR_SET_THP_DISABLE = 41
+"""From Linux's <linux/prctl.h>."""
+
+
+def disable_huge_pages() -> None:
+    """Let a page of memory be 4 KiB in this process, and in those that it starts.
+
+    The allocators of libraries in Rust ask for huge pages of 2 MiB, of which they use little: without them an idle
+    process is 10 MB smaller. Call it before these libraries are imported.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
 def return_large_blocks() -> None:

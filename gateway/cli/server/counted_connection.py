@@ -4,7 +4,7 @@ import asyncio
 import functools
 import ipaddress
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from gateway.cli.server.write_progress import WriteProgress
 
@@ -56,10 +56,17 @@ class CountedConnection:
         return self._by_address[self.address]
 
 
+def open_websocket(**options: Any) -> asyncio.Protocol:
+    """The protocol of a connection that becomes a WebSocket, which is counted. Few processes need its library."""
+    protocol: asyncio.Protocol = _counted_websocket()(**options)
+    return protocol
+
+
 @functools.cache
-def counted_websocket(protocol: type[Any]) -> type[Any]:
-    """A WebSocket protocol of uvicorn whose connections are counted."""
-    return type(protocol.__name__, (CountedConnection, protocol), {})
+def _counted_websocket() -> type[Any]:
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    return type("CountedWebSocket", (CountedConnection, cast(type[Any], AutoWebSocketsProtocol)), {})
 
 
 def _network(host: str) -> str:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.api.context import IS_DISCONNECTED
 from gateway.cli.server.connection_limits import ConnectionLimits
-from gateway.cli.server.counted_connection import CountedConnection, counted_websocket
+from gateway.cli.server.counted_connection import CountedConnection, open_websocket
 from gateway.core.errors import GatewayError
 from gateway.core.localization import Language
 
@@ -94,7 +94,7 @@ class LimitedProtocol(CountedConnection, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._uncount()
-        self.ws_protocol_class = counted_websocket(self.config.ws_protocol_class)  # type: ignore[arg-type]
+        self.ws_protocol_class = open_websocket  # type: ignore[assignment]
         super().handle_websocket_upgrade()
 
     def _disconnect(self) -> bool:

@@ -5,11 +5,8 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakValueDictionary
-
-import aiohttp
-from aiohttp.abc import AbstractResolver
 
 from gateway.core import metrics
 from gateway.core.clock import Clock
@@ -19,6 +16,10 @@ from gateway.live.webhooks.events import Event, signed_headers
 from gateway.media.checked_sessions import CheckedSessions
 from gateway.media.url_policy import DisallowedUrlError, UrlPolicy
 from providers.contract.localized_text import LocalizedText
+from providers.on_demand import load
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver
 
 ANSWER_SECONDS = 10.0
 """Within which a receiver answers, DNS and connection included."""
@@ -64,7 +65,7 @@ class Sender:
         clock: Clock,
         *,
         answer_seconds: float = ANSWER_SECONDS,
-        resolver: AbstractResolver | None = None,
+        resolver: "AbstractResolver | None" = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url_policy = UrlPolicy()
@@ -72,7 +73,6 @@ class Sender:
         self._answer_seconds = answer_seconds
         self._sessions = CheckedSessions(
             lambda address, scheme: self.url_policy.allows(address, scheme),
-            aiohttp.ClientTimeout(total=None),
             resolver=resolver,
             tls=tls,
         )
@@ -97,9 +97,16 @@ class Sender:
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Outcome, int | None]:
         try:
+            await load("aiohttp")
+        except (ImportError, OSError):
+            return "unreachable", None
+        import aiohttp
+
+        try:
             target = self.url_policy.check_url(url)
             async with asyncio.timeout(self._answer_seconds):
-                answer = await self._sessions.of(target.scheme).post(
+                session = await self._sessions.of(target.scheme)
+                answer = await session.post(
                     target,
                     data=body,
                     headers={**headers, "content-type": "application/json"},
@@ -119,6 +126,8 @@ class Sender:
 
 
 def _failure(error: Exception) -> Outcome:
+    import aiohttp
+
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "unknown_host"

@@ -10,7 +10,13 @@ from providers.dashscope.request_protocols import IMAGE2VIDEO_PATH, VIDEO_PATH
 PREFIX = "/api/v1"
 
 
-class DashScopeSubmit(BaseModel):
+class _DocumentedModel(BaseModel):
+    """Only the documentation uses the models, so that they are built for it."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class DashScopeSubmit(_DocumentedModel):
     """A submit in DashScope's own form. It goes to the service as it is."""
 
     model_config = ConfigDict(
@@ -30,21 +36,21 @@ class DashScopeSubmit(BaseModel):
     parameters: dict[str, Any] | None = Field(None, description="Size, duration and so on, as the model takes them.")
 
 
-class DashScopeAcceptedOutput(BaseModel):
+class DashScopeAcceptedOutput(_DocumentedModel):
     """The id and the state of a new task."""
 
     task_id: str
     task_status: str = Field(description="`PENDING`")
 
 
-class DashScopeAccepted(BaseModel):
+class DashScopeAccepted(_DocumentedModel):
     """A submitted task in DashScope's own form."""
 
     output: DashScopeAcceptedOutput
     request_id: str
 
 
-class DashScopeTaskOutput(BaseModel):
+class DashScopeTaskOutput(_DocumentedModel):
     """A task in DashScope's own form. Times are texts in UTC+8."""
 
     task_id: str
@@ -57,7 +63,7 @@ class DashScopeTaskOutput(BaseModel):
     message: str | None = None
 
 
-class DashScopeTaskStatus(BaseModel):
+class DashScopeTaskStatus(_DocumentedModel):
     """The status of a task in DashScope's own form."""
 
     output: DashScopeTaskOutput
@@ -65,7 +71,7 @@ class DashScopeTaskStatus(BaseModel):
     request_id: str
 
 
-class DashScopeTaskRow(BaseModel):
+class DashScopeTaskRow(_DocumentedModel):
     """A task in a list. Times are milliseconds."""
 
     task_id: str
@@ -76,7 +82,7 @@ class DashScopeTaskRow(BaseModel):
     end_time: int | None = None
 
 
-class DashScopeTaskPage(BaseModel):
+class DashScopeTaskPage(_DocumentedModel):
     """A page of recent tasks in DashScope's own form."""
 
     total: int
@@ -87,20 +93,20 @@ class DashScopeTaskPage(BaseModel):
     request_id: str
 
 
-class DashScopeCancelled(BaseModel):
+class DashScopeCancelled(_DocumentedModel):
     """A cancelled task in DashScope's own form."""
 
     request_id: str
 
 
-class DashScopeUploadPolicy(BaseModel):
+class DashScopeUploadPolicy(_DocumentedModel):
     """The permission to upload files for one model, in DashScope's own form."""
 
     data: dict[str, Any] = Field(description="`upload_host`, `upload_dir`, `policy`, `signature` and so on.")
     request_id: str
 
 
-class DashScopeError(BaseModel):
+class DashScopeError(_DocumentedModel):
     """An error in DashScope's own form."""
 
     code: str = Field(description="A code of the service: InvalidParameter, InvalidApiKey, Arrearage, …")

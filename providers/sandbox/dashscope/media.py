@@ -9,13 +9,16 @@ import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from providers.sandbox.dashscope.codes import MESSAGES, Refused
 from providers.sandbox.dashscope.files import MAX_BYTES, MEGABYTE, PAIR_SECONDS, PLACES, Limits, limits_of
 from providers.sandbox.media import HEAD_BYTES, OTHER_KINDS, Content, Kind, Media, Sample, content_of
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_DOWNLOAD_BYTES = MAX_BYTES + 20 * MEGABYTE
 
@@ -106,6 +109,8 @@ async def download(url: str, seconds: float) -> Content | None:
 
     None when it leads away from this machine. Raises `Refused`.
     """
+    import httpx
+
     try:
         async with (
             asyncio.timeout(seconds),
@@ -127,7 +132,7 @@ async def download(url: str, seconds: float) -> Content | None:
     raise Refused("InvalidParameter.DataInspection", _NOT_DOWNLOADABLE)
 
 
-async def _get(client: httpx.AsyncClient, url: str) -> Content | str:
+async def _get(client: "httpx.AsyncClient", url: str) -> Content | str:
     """What is there, or the address it refers to."""
     try:
         _ = urlsplit(url).port
@@ -137,7 +142,7 @@ async def _get(client: httpx.AsyncClient, url: str) -> Content | str:
     async with client.stream("GET", url) as answer:
         if answer.next_request is not None:
             return str(answer.next_request.url)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != HTTPStatus.OK:
             raise Refused("InvalidParameter.DataInspection", _NOT_DOWNLOADABLE)
         async for piece in answer.aiter_bytes():
             sample.add(piece)

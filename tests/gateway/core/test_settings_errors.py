@@ -1,5 +1,6 @@
 """Problems of a configuration: the place, the operator's words and the key that was meant."""
 
+import json
 import re
 from pathlib import Path
 
@@ -93,6 +94,18 @@ def test_problem_of_a_variable_names_the_variable(
 def test_variable_is_named_where_it_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "x")
     assert message_of("port = 5100") == "GATEWAY_PORT: must be a whole number"
+
+
+@pytest.mark.parametrize("name", ["a\n", "", ".a", "a b", "a/b", "x" * 65])
+def test_account_name_with_other_characters_is_an_error(name: str) -> None:
+    text = f'[[accounts]]\nname = {json.dumps(name)}\ncredential = "x"'
+    assert "name: has characters that are not allowed here, or too many" in message_of(text)
+
+
+@pytest.mark.parametrize("name", ["a", "团队-1", "é_2.b", "-x", "x" * 64])
+def test_account_name_may_have_letters_of_any_script(name: str) -> None:
+    Path("gateway.toml").write_text(f'[[accounts]]\nname = "{name}"\ncredential = "sk-x"', "utf-8")
+    assert [account.name for account in load_settings().accounts] == [name]
 
 
 def test_all_problems_are_in_one_line() -> None:

@@ -1,8 +1,10 @@
 """WebSocket connections of the server's protocol, with a real client."""
 
 import socket
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -15,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from gateway.cli.server.counted_connection import CountedConnection
 from tests.gateway.cli.server.connections import Connect, Start, answer
+from tests.process import running
 
 Place = tuple[str, int]
 
@@ -127,3 +130,14 @@ def test_websocket_whose_client_does_not_read_is_aborted(start: Start, connect: 
             return answer(other)[0] == 200
 
         assert eventually(is_served)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_upgrades_connections(tmp_path: Path, workers: str) -> None:
+    with running(tmp_path, "serve", "--port", "0", "--workers", workers) as process:
+        url = process.find(r"listening on http://(127\.0\.0\.1:\d+)")
+        headers = {"authorization": "Bearer sk-one"}
+        with connect(f"ws://{url}/v1/videos/tasks/ws", additional_headers=headers, proxy=None) as websocket:
+            assert websocket.ping().wait(10)
+        assert process.end() == 0

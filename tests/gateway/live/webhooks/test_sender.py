@@ -146,3 +146,17 @@ async def test_slow_receivers_of_one_caller_do_not_block_another(receiver: Recei
         assert len(receiver.requests) == MAX_ATTEMPTS_PER_CALLER + 1
         receiver.gate.set()
         assert all(attempt.delivered for attempt in await asyncio.gather(other, *slow))
+
+
+async def test_missing_file_descriptors_are_a_failed_attempt(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library is imported by the first attempt."""
+
+    async def load(module: str) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("gateway.live.webhooks.sender.load", load)
+    assert (await sent(receiver, receiver.url)).outcome == "unreachable"
+    monkeypatch.undo()
+    assert (await sent(receiver, receiver.url)).delivered

@@ -26,6 +26,23 @@ class TestFetch:
             network.pages["/a.png"] = ok(body)
             assert await network.fetch(network.url("/a.png")) == body
 
+    async def test_missing_file_descriptors_are_a_failed_fetch(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The library is imported by the first fetch."""
+
+        async def load(module: str) -> None:
+            raise ImportError("cannot open shared object file: Too many open files")
+
+        network.pages["/a"] = ok(b"picture")
+        fetcher = network.fetcher()
+        monkeypatch.setattr("gateway.media.checked_sessions.load", load)
+        with pytest.raises(GatewayError) as caught:
+            await fetcher.fetch(network.url("/a"), max_bytes=10, param="image")
+        assert caught.value.param == "image"
+        monkeypatch.undo()
+        assert await network.fetch(network.url("/a")) == b"picture"
+
     async def test_ip_address_is_fetched_like_a_name(self, network: Network) -> None:
         network.pages["/a"] = ok(b"picture")
         assert await network.fetch(f"https://{PUBLIC}:{network.port}/a") == b"picture"
@@ -117,6 +134,8 @@ class TestLimits:
                 writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n" if announced else b"x" * 0x10000)
                 sent += 0x10000
                 await writer.drain()
+                # Over TLS, `drain` of a connection that was reset neither waits nor raises before the loop runs.
+                await asyncio.sleep(0)
 
         network.pages["/a"] = endless
         error = await network.fetch_error(network.url("/a"), max_bytes=3 * 1024 * 1024)
