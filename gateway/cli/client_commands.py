@@ -1,10 +1,13 @@
 """Commands that call a running gateway. Each imports its dependencies when it runs."""
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.errors import BAD_USAGE, CommandError
+from gateway.cli.errors import BAD_USAGE, TERMINATED, CommandError, exit_on
 from gateway.cli.options import (
     DEFAULT_URL,
     Force,
@@ -185,7 +188,9 @@ def _url_option(url: str) -> str:
     return f" --url {url}" if url != DEFAULT_URL else ""
 
 
-def _client(url: str, key: str) -> "GatewayClient":
+@contextlib.contextmanager
+def _client(url: str, key: str) -> "Iterator[GatewayClient]":
     from gateway.cli.client.gateway_client import GatewayClient, require_key
 
-    return GatewayClient(url, require_key(key))
+    with exit_on(signal.SIGTERM, exit_code=TERMINATED), GatewayClient(url, require_key(key)) as client:
+        yield client

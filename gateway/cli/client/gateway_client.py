@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import httpx
 
 from gateway.cli.client.forms import FormPart, has_files, open_form
 from gateway.cli.errors import BAD_USAGE, CommandError
+from gateway.cli.language import terminal_language
 
 _TIMEOUT = httpx.Timeout(150.0, connect=5.0)
 """Seconds. The gateway looks up a submit whose response was lost, and may send it again."""
@@ -119,7 +119,7 @@ class GatewayClient:
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _normalize_url(url)
         self._key_variable = key_variable
-        self._headers = {"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {})
+        self._headers = {"accept-language": terminal_language()} | ({"authorization": f"Bearer {key}"} if key else {})
         # A proxy in the environment does not lead to this machine.
         self._trust_env = not _is_loopback(self.url)
         self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=_TIMEOUT, trust_env=self._trust_env)
@@ -236,7 +236,8 @@ class GatewayClient:
             message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
             return ResponseError(message, response.status_code)
         id = response.headers.get("x-request-id", "without id")
-        message = f"{error['message']}（请求 {id}）" if _language() == "zh" else f"{error['message']} (request {id})"
+        is_chinese = terminal_language() == "zh"
+        message = f"{error['message']}（请求 {id}）" if is_chinese else f"{error['message']} (request {id})"
         is_unauthorized = response.status_code in (401, 403) and "upstream_code" not in error
         hint = f"the key is that of --key or {self._key_variable}" if is_unauthorized else ""
         return ResponseError(message, response.status_code, error, hint=hint)
@@ -274,12 +275,6 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _language() -> str:
-    """The language of this terminal, of the two that the gateway supports."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, names), "").startswith("zh") else "en"
 
 
 def _poll_after(response: httpx.Response) -> float:

@@ -5,7 +5,6 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,39 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, UnreachableError
 from gateway.cli.client.videos import SubmitOptions
 from gateway.cli.progress import shorten_name
-from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import Settings
 from providers.sandbox.server import SandboxServer
-from providers.sandbox.settings import SandboxSettings
 
 Out = pytest.CaptureFixture[str]
 
 DASHSCOPE = ["--model", "wan2.6-t2v"]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[SandboxServer]:
-    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
-    with SandboxServer(character) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def url(upstream: SandboxServer) -> Iterator[str]:
-    settings = Settings.model_construct(
-        providers=upstream.settings(),
-        poll_freshness=0.0,
-        video_poll_interval=50,
-        aliases={"sora-2": "jimeng-video-3.0-fast"},
-    )
-    with BackgroundServer(create_app(settings)) as server:
-        yield server.url
 
 
 @pytest.fixture(autouse=True)
@@ -201,23 +177,6 @@ def test_submit_waits_and_saves_the_video(
     assert main(["submit", "a cat", "--key", "session-out", "-o", str(tmp_path / "no" / "x.mp4")]) == 2
     assert upstream.sandbox.submits("jimeng", "session-out") == before
     assert main(["submit", "a cat", "--key", "session-out", "-f", "-o", str(file)]) == 0
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-@pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (UnreachableError("http://x"), 1)], ids=["Ctrl-C", "outage"]
-)
-def test_wait_that_ends_early_leaves_the_id(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out, error: BaseException, code: int, as_json: bool
-) -> None:
-    def ends(*args: object) -> None:
-        raise error
-
-    monkeypatch.setattr("gateway.cli.client.videos.follow", ends)
-    assert main(["submit", "a cat", *DASHSCOPE, "--wait", *(["--json"] if as_json else [])]) == code
-    out, err = capsys.readouterr()
-    task = json.loads(out)["task_id"] if as_json else out.strip()
-    assert f"the task goes on and is charged: video-gateway watch --url {url} {task}\n" in err
 
 
 def test_models_are_tab_separated_in_a_pipe(capsys: Out) -> None:
