@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.completions import model_names
 from gateway.cli.errors import BAD_USAGE, TERMINATED, CommandError, exit_on
 from gateway.cli.options import (
     DEFAULT_URL,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def submit(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What the video shows.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="NAME", help="A model listed by `models`.")
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="A model listed by `models`.", autocompletion=model_names),
     ] = None,
     duration: Annotated[
         int | None, typer.Option("--duration", "-d", metavar="SECONDS", help="Length of the video.")

@@ -14,6 +14,7 @@ import httpx
 from gateway.cli.client.forms import FormPart, has_files, open_form
 from gateway.cli.errors import BAD_USAGE, CommandError
 from gateway.cli.language import terminal_language
+from gateway.cli.options import KEY_VARIABLE
 
 _TIMEOUT = httpx.Timeout(150.0, connect=5.0)
 """Seconds. The gateway looks up a submit whose response was lost, and may send it again."""
@@ -113,8 +114,9 @@ def require_key(key: str) -> str:
 class GatewayClient:
     """Calls one gateway, with one key or, where the key is empty, without. Every method raises CommandError."""
 
-    def __init__(self, url: str, key: str, *, key_variable: str = "GATEWAY_KEY") -> None:
-        """`key_variable` is the environment variable of the key, for messages."""
+    def __init__(self, url: str, key: str, *, key_variable: str = KEY_VARIABLE, seconds: float | None = None) -> None:
+        """`key_variable` is the environment variable of the key, for messages. `seconds` is a limit for each step of a
+        call, instead of the usual ones."""
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _normalize_url(url)
@@ -122,7 +124,8 @@ class GatewayClient:
         self._headers = {"accept-language": terminal_language()} | ({"authorization": f"Bearer {key}"} if key else {})
         # A proxy in the environment does not lead to this machine.
         self._trust_env = not _is_loopback(self.url)
-        self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=_TIMEOUT, trust_env=self._trust_env)
+        timeout = _TIMEOUT if seconds is None else httpx.Timeout(seconds)
+        self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=self._trust_env)
 
     def __enter__(self) -> Self:
         return self
