@@ -238,12 +238,16 @@ class GatewayClient:
         if not isinstance(error, dict) or not error.get("message"):
             message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
             return ResponseError(message, response.status_code)
-        id = response.headers.get("x-request-id", "without id")
-        is_chinese = terminal_language() == "zh"
-        message = f"{error['message']}（请求 {id}）" if is_chinese else f"{error['message']} (request {id})"
+        message = str(error["message"])
+        if id := response.headers.get("x-request-id"):
+            message += f"（请求 {id}）" if terminal_language() == "zh" else f" (request {id})"
         is_unauthorized = response.status_code in (401, 403) and "upstream_code" not in error
-        hint = f"the key is that of --key or {self._key_variable}" if is_unauthorized else ""
-        return ResponseError(message, response.status_code, error, hint=hint)
+        return ResponseError(message, response.status_code, error, hint=self._key_hint() if is_unauthorized else "")
+
+    def _key_hint(self) -> str:
+        if "authorization" in self._headers:
+            return f"check the key in --key or {self._key_variable}"
+        return f"give the key with --key or {self._key_variable}"
 
 
 def _normalize_url(url: str) -> str:

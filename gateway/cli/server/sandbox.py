@@ -24,8 +24,8 @@ def run_sandbox(settings: SandboxSettings, host: str, port: int) -> None:
         except OSError as error:
             raise CommandError(bind_error_message(error, host, port)) from None
         print_table(
-            ("in the prompt or key", "what happens", "where"),
-            [(row.pattern, row.description, ", ".join(row.upstreams)) for row in DIRECTIVES],
+            ("in the prompt or key", "where", "what happens"),
+            [(row.pattern, ", ".join(row.upstreams), row.description) for row in DIRECTIVES],
         )
         for variable, url in upstream.environment().items():
             print_result(f"{variable}={url}")

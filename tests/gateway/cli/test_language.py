@@ -21,7 +21,7 @@ from tests.gateway.cli.test_help import commands
 Out = pytest.CaptureFixture[str]
 
 PRINTING = {"CommandError", "ResponseError", "print_message", "note", "_note", "__init__", "localize", "_saying"}
-VARIABLES = {"message", "text", "rest"}
+VARIABLES = {"message", "text", "_NO_ARCHIVE"}
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 SENTENCE = re.compile(r"[a-z]{2,} [a-z]{2,}")
 ENGLISH = {"probe_report", "announcement", "graceful_stop"}
@@ -48,18 +48,24 @@ def template(node: ast.expr) -> str | None:
 def messages(path: Path) -> Iterator[str]:
     """What a file prints as messages or raises as errors."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        found: list[ast.expr] = []
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in PRINTING:
-                found = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "hint")]
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in VARIABLES:
-            found = [node.value]
-        for expression in found:
+        for expression in printed(node):
             text = template(expression)
             # A message of names and punctuation is the same in every language.
             if text is not None and LETTERS.search(text.replace("{}", "")):
                 yield text
+
+
+def printed(node: ast.AST) -> list[ast.expr]:
+    """The expressions of a node that are messages."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        hints = [word.value for word in node.keywords if word.arg == "hint"]
+        return [*node.args[:1], *hints] if name in PRINTING else []
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in VARIABLES:
+        return [node.value]
+    if isinstance(node, ast.FunctionDef) and node.name.endswith(("_message", "_hint")):
+        return [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None]
+    return []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

@@ -117,7 +117,26 @@ def test_messages_are_in_the_language_of_the_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LC_ALL", "")
     monkeypatch.setenv("LC_MESSAGES", "zh_CN.UTF-8")
     assert main(["status", "7"]) == 1
-    assert "任务不存在或已过期" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"错误：任务不存在或已过期（请求 req_\w+）", line)
+
+
+def test_refused_key_is_said_in_one_language_with_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(["models", "--key", "gw-x"]) == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("错误：凭证无效")
+    assert hint == "提示：请检查 --key 或 GATEWAY_KEY 中的凭证"
+
+
+def test_submit_that_waits_is_said_in_one_language(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(["submit", "一只猫", *DASHSCOPE]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"下一步：video-gateway watch --url {url} {out}"
+    assert main(["submit", "一只猫", *DASHSCOPE, "--wait"]) == 0
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith("任务 ")
 
 
 def test_watch_follows_to_the_end_and_reports_failures(capsys: Out) -> None:
