@@ -16,7 +16,7 @@ from gateway.cli.output import print_error, print_message, print_result, replace
 
 PROGRAM = "video-gateway"
 
-_INPUT = re.compile(r"Input should be (.+?)(?:, unable to parse .+)?$")
+_INPUT = r"Input should be (.+?)(?:, unable to parse .+)?$"
 """The words of pydantic, which typer uses, about a value."""
 
 COMMANDS = (
@@ -74,7 +74,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _usage_error(error: typer.TyperException) -> CommandError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else PROGRAM
-    text = _INPUT.sub(r"must be \1", " ".join(error.format_message().split())).rstrip(".")
+    text = re.sub(_INPUT, r"must be \1", " ".join(error.format_message().split())).rstrip(".")
     return CommandError(f"{text[:1].lower()}{text[1:]} (see {command} --help)", BAD_USAGE)
 
 

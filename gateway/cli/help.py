@@ -1,9 +1,9 @@
 """Help texts: in the language of the terminal, without Python's types, wrapped by the width of the characters."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 import typer
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 else:
     HelpFormatter = typer.Context.formatter_class
 
-_TYPE = re.compile(r" <[^>]+>")
-_DETAILS = re.compile(r"(.*?)(?:^|  )\[([^\]]+)\]", re.DOTALL)
-_UNIT = re.compile(r"\s+|[（“]*(?:[\u2e80-\u9fff]|[^\s\u2e80-\uffef]+)[，。；：、）”]*|.")
+# Compiled when they are needed: the program starts faster.
+_TYPE = r" <[^>]+>"
+_DETAILS = r"(?s)(.*?)(?:^|  )\[([^\]]+)\]"
+_UNIT = r"\s+|[（“]*(?:[\u2e80-\u9fff]|[^\s\u2e80-\uffef]+)[，。；：、）”]*|."
 """What a line is not broken in: a Chinese character or a word of letters, with its punctuation."""
 _MAX_NAME_WIDTH = 30
 _GAP = 2
@@ -38,7 +39,7 @@ class LocalizedHelp(HelpFormatter):
     def write_dl(
         self, rows: Sequence[tuple[str, str]], col_max: int = _MAX_NAME_WIDTH, col_spacing: int = _GAP
     ) -> None:
-        rows = [(_TYPE.sub("", name), _localize_row(text)) for name, text in rows]
+        rows = [(re.sub(_TYPE, "", name), _localize_row(text)) for name, text in rows]
         column = min(max(len(name) for name, _ in rows), col_max) + col_spacing
         left = " " * self.current_indent
         for name, text in rows:
@@ -68,8 +69,11 @@ def localize_command(command: Any) -> None:
 
 def wrap(text: str, width: int) -> Iterator[str]:
     """Lines of at most `width` terminal cells. A word that is longer stays whole."""
+    if text.isascii():
+        yield from textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        return
     line, used = "", 0
-    for unit in _UNIT.findall(" ".join(text.split())):
+    for unit in re.findall(_UNIT, " ".join(text.split())):
         cells = width_of(unit)
         if line and used + cells > width:
             yield line.rstrip()
@@ -82,13 +86,17 @@ def wrap(text: str, width: int) -> Iterator[str]:
 
 def width_of(text: Iterable[str]) -> int:
     """The width of a text in terminal cells."""
+    from unicodedata import east_asian_width
+
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _localize_row(text: str) -> str:
     """A description with its details in brackets, such as `[env var: NAME; default: VALUE]`."""
-    found = _DETAILS.fullmatch(text)
-    if found is None or terminal_language() == "en":
+    if terminal_language() == "en":
+        return text
+    found = re.fullmatch(_DETAILS, text)
+    if found is None:
         return localize_help(text)
     details = "；".join(localize_help(detail) for detail in found[2].split("; "))
     return f"{localize_help(found[1])}（{details}）"

@@ -4,12 +4,10 @@ Texts are written in English where they are used; `chinese.json` has their Chine
 English as a whole, so that no line has two languages.
 """
 
-import json
 import os
-import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from gateway.core.translations import Translator
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _PREFIXES: dict[str, str] = {"error": "错误", "hint": "提示"}
 
 
@@ -51,7 +48,7 @@ def localize_prefixed(prefix: str, message: str) -> str:
     """A message after `error` or `hint`, both in the same language. The gateway's are in that of the terminal
     already."""
     shown = localize(message)
-    is_chinese = terminal_language() == "zh" and _CHINESE.search(shown)
+    is_chinese = terminal_language() == "zh" and any("\u4e00" <= character <= "\u9fff" for character in shown)
     return f"{_PREFIXES[prefix]}：{shown}" if is_chinese else f"{prefix}: {shown}"
 
 
@@ -62,7 +59,9 @@ def _look_up(part: str, text: str) -> str:
 @cache
 def translators() -> "dict[str, Translator]":
     """The translators of messages, of the help and of the headings of tables: a word may mean different things."""
+    import json
+
     from gateway.core.translations import Translator
 
-    texts: dict[str, dict[str, str]] = json.loads(files("gateway.cli").joinpath("chinese.json").read_bytes())
+    texts: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("chinese.json").read_bytes())
     return {part: Translator(found) for part, found in texts.items()}
