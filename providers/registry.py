@@ -42,10 +42,10 @@ def credential_hints(names: Container[str] | None = None) -> LocalizedText:
     return LocalizedText(chinese, _joined([hint.en for hint in hints], " or "))
 
 
-def credential_variables() -> str:
+def credential_variables(conjunction: str = " or ") -> str:
     """`JIMENG_TOKENS or DASHSCOPE_API_KEY`: the environment variables that list managed accounts."""
     variables = [spec.variable("credentials") for spec in PROVIDERS if "credentials" in spec.environment.values()]
-    return _joined(variables, " or ")
+    return _joined(variables, conjunction)
 
 
 def _joined(parts: Sequence[str], last: str, comma: str = ", ") -> str:

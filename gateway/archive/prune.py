@@ -29,8 +29,9 @@ async def prune(
     their records, without the ending. With `dry_run` nothing is deleted.
 
     Only the archive's own files are deleted: the records, and the videos and covers that they name. A video whose copy
-    was killed before its record was written stays. The index entry of a task is deleted first, so that it is not found
-    any more, and its record last, so that after an interruption the next run deletes the rest. Raises StoreError.
+    was killed before its record was written stays, and so does what is behind a symbolic link. The index entry of a
+    task is deleted first, so that it is not found any more, and its record last, so that after an interruption the next
+    run deletes the rest. Raises StoreError.
     """
     first_retained = day_of(max(0.0, now - keep_days * _DAY_SECONDS))
     pruned: list[str] = []

@@ -179,12 +179,18 @@ class ArchiveStore:
         return None
 
     async def folders(self, path: str = "") -> list[str]:
-        """The folders directly below a path, sorted, without hidden ones."""
+        """The folders directly below a path, sorted, without hidden ones. Symbolic links are not followed."""
         import obstore
 
+        if self._is_link(path):
+            return []
         with _store_errors():
             found = await obstore.list_with_delimiter_async(self._store, path or None)
-            return sorted(name for name in found["common_prefixes"] if not name.startswith("."))
+            names = (name for name in found["common_prefixes"] if not name.startswith("."))
+            return sorted(name for name in names if not self._is_link(name))
+
+    def _is_link(self, path: str) -> bool:
+        return self._folder is not None and bool(path) and (self._folder / path).is_symlink()
 
     async def files(self, path: str) -> list[str]:
         """The paths of all objects below a path, unordered."""

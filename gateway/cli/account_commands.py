@@ -1,10 +1,11 @@
 """The operator's commands for managed accounts. Each imports its dependencies when it runs."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.completions import account_names
 from gateway.cli.examples import epilog_of
 from gateway.cli.options import (
     ADMIN_KEY_VARIABLE,
@@ -14,13 +15,22 @@ from gateway.cli.options import (
     AdminKey,
     Json,
     ListsByDefault,
-    Name,
-    Names,
     Url,
 )
 
 if TYPE_CHECKING:
     from gateway.cli.client.accounts import Action
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", show_default=False, help="Account names or tags. Default: all.", autocompletion=account_names
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", show_default=False, help="An account's name or tag.", autocompletion=account_names),
+]
 
 accounts = typer.Typer(
     name="accounts",

@@ -1,10 +1,14 @@
 """Commands that call a running gateway. Each imports its dependencies when it runs."""
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.errors import BAD_USAGE, CommandError
+from gateway.cli.completions import model_names
+from gateway.cli.errors import BAD_USAGE, TERMINATED, CommandError, exit_on
 from gateway.cli.options import (
     DEFAULT_URL,
     Force,
@@ -22,7 +26,8 @@ if TYPE_CHECKING:
 def submit(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", show_default=False, help="What the video shows.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="NAME", help="A model listed by `models`.")
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="A model listed by `models`.", autocompletion=model_names),
     ] = None,
     duration: Annotated[
         int | None, typer.Option("--duration", "-d", metavar="SECONDS", help="Length of the video.")
@@ -185,7 +190,9 @@ def _url_option(url: str) -> str:
     return f" --url {url}" if url != DEFAULT_URL else ""
 
 
-def _client(url: str, key: str) -> "GatewayClient":
+@contextlib.contextmanager
+def _client(url: str, key: str) -> "Iterator[GatewayClient]":
     from gateway.cli.client.gateway_client import GatewayClient, require_key
 
-    return GatewayClient(url, require_key(key))
+    with exit_on(signal.SIGTERM, exit_code=TERMINATED), GatewayClient(url, require_key(key)) as client:
+        yield client

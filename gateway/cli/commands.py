@@ -1,5 +1,6 @@
 """The program and its commands. Each command imports its dependencies when it runs, so that it starts fast."""
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,12 +8,16 @@ from typing import Annotated
 import typer
 
 from gateway.cli import account_commands, client_commands, server_commands
-from gateway.cli.errors import BAD_USAGE, INTERRUPTED, CommandError
+from gateway.cli.errors import BAD_USAGE, INTERRUPTED, CommandError, OutputClosedError
 from gateway.cli.examples import epilog_of
+from gateway.cli.help import localize_command
 from gateway.cli.options import HELP_OPTIONS
-from gateway.cli.output import print_message, print_result, replace_unprintable
+from gateway.cli.output import print_error, print_message, print_result, replace_unprintable
 
 PROGRAM = "video-gateway"
+
+_INPUT = r"Input should be (.+?)(?:, unable to parse .+)?$"
+"""The words of pydantic, which typer uses, about a value."""
 
 COMMANDS = (
     server_commands.serve,
@@ -47,15 +52,17 @@ app.add_typer(account_commands.accounts)
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command of `argv`, by default the process's arguments. Returns the exit code."""
     replace_unprintable()
+    command = typer.main.get_command(app)
+    localize_command(command)
     try:
-        result = app(list(sys.argv[1:] if argv is None else argv), prog_name=PROGRAM, standalone_mode=False)
+        result = command(list(sys.argv[1:] if argv is None else argv), prog_name=PROGRAM, standalone_mode=False)
+    except OutputClosedError as error:
+        return error.exit_code
     except CommandError as error:
-        print_message(f"error: {error}")
-        if error.hint:
-            print_message(f"hint: {error.hint}")
+        print_error(error)
         return error.exit_code
     except typer.TyperException as error:
-        print_message(_one_line(error))
+        print_error(_usage_error(error))
         return BAD_USAGE
     except KeyboardInterrupt:
         result = INTERRUPTED
@@ -64,11 +71,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _one_line(error: typer.TyperException) -> str:
+def _usage_error(error: typer.TyperException) -> CommandError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else PROGRAM
-    text = " ".join(error.format_message().split()).rstrip(".")
-    return f"error: {text[:1].lower()}{text[1:]} (see {command} --help)"
+    text = re.sub(_INPUT, r"must be \1", " ".join(error.format_message().split())).rstrip(".")
+    return CommandError(f"{text[:1].lower()}{text[1:]} (see {command} --help)", BAD_USAGE)
 
 
 def _show_version(requested: bool) -> None:

@@ -1,6 +1,7 @@
 """Errors of commands.
 
 CommandError             a message of one line and an exit code
+├── OutputClosedError    the reader of standard output has left
 ├── UnreachableError     the gateway cannot be reached
 ├── BrokenResponseError  its response did not arrive completely
 └── ResponseError        its response is an error
@@ -17,6 +18,12 @@ BAD_USAGE = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells."""
 
+TERMINATED = 143
+"""Exit code after SIGTERM, by the same convention."""
+
+OUTPUT_CLOSED = 141
+"""Exit code where the reader of standard output, such as `head`, has left, by the same convention."""
+
 
 class CommandError(Exception):
     """The command fails; the message says in one line what happened and what to do. `hint` is another line: what to do
@@ -26,6 +33,13 @@ class CommandError(Exception):
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
         self.hint = hint
+
+
+class OutputClosedError(CommandError):
+    """The reader of standard output has left: the command ends without a message of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("standard output was closed by its reader", OUTPUT_CLOSED)
 
 
 @contextlib.contextmanager
@@ -39,11 +53,17 @@ def configuration_errors() -> Iterator[None]:
         raise CommandError(f"configuration: {error}", BAD_USAGE) from None
 
 
-def exit_on(*signals: signal.Signals, exit_code: int) -> None:
-    """Exit with `exit_code` on these signals, by an exception, so that contexts are closed."""
+@contextlib.contextmanager
+def exit_on(*signals: signal.Signals, exit_code: int) -> Iterator[None]:
+    """Inside of the context these signals raise SystemExit, so that contexts are closed and a command says what it
+    leaves behind."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(exit_code)
 
-    for number in signals:
-        signal.signal(number, end)
+    before = {number: signal.signal(number, end) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

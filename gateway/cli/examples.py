@@ -4,7 +4,7 @@ EXAMPLES = {
     "serve": "video-gateway serve --sandbox",
     "demo": "video-gateway demo --out /tmp",
     "sandbox": "video-gateway sandbox --port 5199",
-    "submit": "video-gateway submit 'a cat on the beach' --model wan2.6-t2v --duration 5 -o cat.mp4",
+    "submit": "video-gateway submit 'a cat on the beach' -m wan2.6-t2v -o cat.mp4",
     "status": "video-gateway status TASK_ID",
     "watch": "video-gateway watch TASK_ID",
     "cancel": "video-gateway cancel TASK_ID",

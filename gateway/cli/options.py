@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 DEFAULT_URL = "http://127.0.0.1:5100"
 HELP_OPTIONS = ("-h", "--help")
+KEY_VARIABLE = "GATEWAY_KEY"
 ADMIN_KEY_VARIABLE = "GATEWAY_ADMIN_KEY"
 
 Config = Annotated[
@@ -23,7 +24,7 @@ Key = Annotated[
     typer.Option(
         "--key",
         metavar="KEY",
-        envvar="GATEWAY_KEY",
+        envvar=KEY_VARIABLE,
         show_envvar=True,
         show_default=False,
         help="A gateway key or an upstream credential.",
@@ -34,7 +35,7 @@ ArchiveKey = Annotated[
     typer.Option(
         "--key",
         metavar="KEY",
-        envvar="GATEWAY_KEY",
+        envvar=KEY_VARIABLE,
         show_envvar=True,
         show_default=False,
         help="Archive only what this gateway key or upstream credential owns. Default: the tasks of all accounts.",
@@ -56,10 +57,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the gatewa
 JsonLines = Annotated[bool, typer.Option("--json", help="Print a line of JSON, the status object, at each change.")]
 AccountsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON per account.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, help="Task ids.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="Account names or tags. Default: all.")
-]
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="An account's name or tag.")]
 TaskSeconds = Annotated[
     float, typer.Option("--task-seconds", metavar="SECONDS", min=0.0, help="Seconds that a video takes.")
 ]

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from gateway.cli.errors import CommandError
+from gateway.cli.errors import CommandError, OutputClosedError
+from gateway.cli.language import localize, localize_column, localize_prefixed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,13 +20,24 @@ _GAP = 2
 
 
 def print_message(text: str) -> None:
-    """Print a message to standard error. Errors are ignored."""
+    """Print a message to standard error, in the language of the terminal. Errors are ignored."""
+    _print(localize(text))
+
+
+def _print(text: str) -> None:
     if sys.stderr is None:
         return
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)
+
+
+def print_error(error: CommandError) -> None:
+    """Print the message of an error and its hint to standard error, each on a line of one language."""
+    _print(localize_prefixed("error", str(error)))
+    if error.hint:
+        _print(localize_prefixed("hint", error.hint))
 
 
 def print_result(text: str) -> None:
@@ -38,8 +50,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, else tab-separated lines with a header. Raises CommandError if they cannot be
     written.
 
-    On a terminal, columns without a value are left out. Only the last column is wrapped. Where less than
-    `_MIN_LAST_WIDTH` is left for it, each row is a block of its own.
+    On a terminal, the header is in its language, and columns without a value are left out. Only the last column is
+    wrapped. Where less than `_MIN_LAST_WIDTH` is left for it, each row is a block of its own.
     """
     if not sys.stdout.isatty():
         for row in (columns, *rows):
@@ -49,7 +61,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     with output_errors():
         console = Console(highlight=False)
-        console.print(_table(columns, rows, console.width))
+        console.print(_table([localize_column(name) for name in columns], rows, console.width))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> "Table":
@@ -98,14 +110,14 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 @contextlib.contextmanager
 def output_errors() -> Iterator[None]:
-    """Turns errors of standard output into CommandError, except for BrokenPipeError: a reader that exits early, such as
-    `head`, is no error and ends the command silently."""
+    """Turns errors of standard output into CommandError."""
     if sys.stdout is None:
         raise CommandError("standard output is closed")
     try:
         yield
     except BrokenPipeError:
-        raise
+        discard_output()
+        raise OutputClosedError from None
     except OSError as error:
         discard_output()
         raise CommandError(f"standard output cannot be written: {error.strerror or error}") from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from gateway.cli.client.gateway_client import TaskView
+from gateway.cli.language import localize
 from gateway.cli.output import print_message
 
 _BAR_WIDTH = 24
@@ -46,7 +47,7 @@ def task_progress() -> Iterator[TaskProgress]:
             progress.update(row, completed=None if task.failed else task.progress, state=task.status, message=message)
 
         def note(self, text: str) -> None:
-            progress.console.print(text, markup=False, highlight=False)
+            progress.console.print(localize(text), markup=False, highlight=False)
 
     rest = Column(no_wrap=True, overflow="ellipsis")
     with Progress(
@@ -127,7 +128,7 @@ def download_progress() -> Iterator[DownloadProgress]:
             self._done = done
 
         def note(self, text: str) -> None:
-            progress.console.print(text, markup=False, highlight=False)
+            progress.console.print(localize(text), markup=False, highlight=False)
 
     name = Column(no_wrap=True, overflow="ellipsis", max_width=40)
     with Progress(

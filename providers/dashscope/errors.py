@@ -59,7 +59,7 @@ _RULE = LocalizedText(
     "A content rule of this account refused the request: change the prompt, then try again",
 )
 _KEY = LocalizedText(
-    "API Key 无效，请检查密钥是否正确、是否属于该地域",
+    "API Key 无效，请检查其是否正确、是否属于该地域",
     "The API key is not valid: check that it is complete and belongs to this region",
 )
 _NO_PERMISSION = LocalizedText(
@@ -71,7 +71,7 @@ _NOT_ACTIVATED = LocalizedText(
     "Model Studio is not activated for this account: activate it in the console",
 )
 _WORKSPACE = LocalizedText(
-    "业务空间不存在，或该密钥不属于此业务空间，请检查密钥与业务空间",
+    "业务空间不存在，或该 API Key 不属于此业务空间，请检查 API Key 与业务空间",
     "The workspace does not exist or the key is not a member of it: check key and workspace",
 )
 _OVERDUE = LocalizedText(

@@ -76,7 +76,7 @@ DASHSCOPE = ProviderSpec(
     create=_create,
     default_models=_default_models,
     default_language_models=_default_language_models,
-    credential_hint=LocalizedText("DashScope sk- 密钥", "a DashScope key (sk-…)"),
+    credential_hint=LocalizedText("DashScope API Key（sk-…）", "a DashScope key (sk-…)"),
     # A whole key, or one that is cut in the middle: sk-ab12****cd34.
     secret_patterns=(r"\bsk-(?:[\w.~+=-]{6,}|[\w-]+(?:[*•…]+|\.{2,})[\w-]*)",),
     result_link_seconds=24 * 3600,

@@ -218,8 +218,7 @@ class TestCommandLine:
         assert main(["download", id, "--out", str(tmp_path / "v.mp4"), *to]) == 0
         assert (tmp_path / "v.mp4").read_bytes()[4:8] == b"ftyp"
 
-    def test_demo_includes_the_provider(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
-        monkeypatch.setattr("gateway.cli.server.demo.exit_on", lambda *signals, exit_code: None)
+    def test_demo_includes_the_provider(self, tmp_path: Path, capsys: Out) -> None:
         handlers = logging.getLogger().handlers
         try:
             run_demo(tmp_path, 0.2)

@@ -168,7 +168,7 @@ def test_texts_list_every_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     abroad = "a Jimeng sessionid (with us-, hk-, jp-, sg- in front for a site abroad)"
     assert credential_hints().en == f"{abroad}, a ModelScope token (ms-…) or a DashScope key (sk-…)"
     assert credential_hints().zh == (
-        "Jimeng sessionid（国际站加前缀 us-、hk-、jp-、sg-）、ModelScope 访问令牌（ms-…）或 DashScope sk- 密钥"
+        "Jimeng sessionid（国际站加前缀 us-、hk-、jp-、sg-）、ModelScope 访问令牌（ms-…）或 DashScope API Key（sk-…）"
     )
     monkeypatch.setattr("providers.registry.PROVIDERS", PROVIDERS[:1])
     assert (titles(), credential_variables()) == ("Jimeng", "JIMENG_TOKENS")

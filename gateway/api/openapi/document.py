@@ -9,7 +9,7 @@ from gateway.api.openapi.components import alternatives, component_schemas, medi
 from gateway.api.openapi.examples import example_of
 from gateway.api.openapi.operation import Operation, OperationGroup
 from gateway.api.openapi.operations import all_groups, all_operations
-from gateway.api.openapi.translations import Translator
+from gateway.api.openapi.translations import DocumentTranslator
 from gateway.api.paths import ALIASES
 from gateway.api.schemas.responses import TaskEvent
 from gateway.core.localization import Language
@@ -52,7 +52,7 @@ def document(language: Language = "en") -> dict[str, Any]:
 def _document(providers: str, language: Language) -> dict[str, Any]:
     if language == "zh":
         further = {english: chinese for api in native_apis() for english, chinese in api.entrance.chinese.items()}
-        translated: dict[str, Any] = Translator(further).document(_document(providers, "en"))
+        translated: dict[str, Any] = DocumentTranslator(further).document(_document(providers, "en"))
         return translated
     paths: dict[str, Any] = {}
     groups = all_groups()

@@ -1,10 +1,5 @@
-"""The Chinese of the texts in the OpenAPI document, looked up by their English.
+"""The Chinese of the texts in the OpenAPI document: those of `chinese.json`, see `gateway.core.translations`."""
 
-A text of `chinese.json` may have `{}` in place of words: names of fields and paths stay as they are, other words are
-looked up as texts of their own. Texts without a translation stay English.
-"""
-
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -12,33 +7,16 @@ from typing import Any
 
 import orjson
 
+from gateway.core.translations import Translator
+
 _TEXTS = frozenset({"summary", "description", "x-displayName"})
 
 
-class Translator:
+class DocumentTranslator(Translator):
     """Translates with the gateway's own texts and further ones."""
 
     def __init__(self, further: Mapping[str, str]) -> None:
-        self._texts = {**_own_texts(), **further}
-        self._patterns = [
-            (re.compile("(.+)".join(re.escape(part) for part in english.split("{}")), re.DOTALL), chinese)
-            for english, chinese in self._texts.items()
-            if "{}" in english
-        ]
-
-    def text(self, english: str) -> str | None:
-        """The Chinese of a text; None without one."""
-        if english in self._texts:
-            return self._texts[english]
-        if "\n\n" in english:
-            return "\n\n".join(self.text(part) or part for part in english.split("\n\n"))
-        for pattern, chinese in self._patterns:
-            found = pattern.fullmatch(english)
-            if found is not None:
-                parts = chinese.split("{}")
-                words = [self.text(words) or words for words in found.groups()]
-                return parts[0] + "".join(word + part for word, part in zip(words, parts[1:], strict=True))
-        return None
+        super().__init__({**_own_texts(), **further})
 
     def document(self, value: Any) -> Any:
         """A document, or a part of one, with its texts in Chinese."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gateway.cli.client.gateway_client import BrokenResponseError, GatewayClient, ResponseError
 from gateway.cli.errors import CommandError
+from gateway.cli.language import localize
 from gateway.cli.output import print_message, print_result, print_table
 
 _COLUMNS = (
@@ -187,4 +188,4 @@ def _one_line(text: str) -> str:
 def _say_no_accounts() -> None:
     from providers.registry import credential_variables
 
-    print_message(f"this gateway has no accounts: configure {credential_variables()}, or [[accounts]]")
+    print_message(f"this gateway has no accounts: configure {credential_variables(localize(' or '))}, or [[accounts]]")

@@ -13,8 +13,8 @@ from typing import IO, Protocol
 
 from gateway.cli.client.following import TRANSIENT_STATUSES, follow
 from gateway.cli.client.gateway_client import BrokenResponseError, GatewayClient, ResponseError, UnreachableError
-from gateway.cli.errors import BAD_USAGE, CommandError
-from gateway.cli.output import discard_output, output_errors, print_message, print_result
+from gateway.cli.errors import BAD_USAGE, CommandError, OutputClosedError
+from gateway.cli.output import output_errors, print_message, print_result
 from gateway.cli.progress import DownloadProgress, download_progress, task_progress
 from gateway.core.byte_ranges import content_length
 
@@ -30,12 +30,13 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,
 @dataclass(frozen=True, slots=True)
 class DownloadOptions:
     """What to download, as given on the command line. `out` is a file, a directory or `-` for standard output; None is
-    a file in the working directory, named by the gateway."""
+    a file in the working directory, named by the gateway. `resume` is the command that continues the download."""
 
     id: str
     out: str | None = None
     thumbnail: bool = False
     force: bool = False
+    resume: str = "the same command"
 
 
 def check_output(options: DownloadOptions) -> None:
@@ -50,7 +51,7 @@ def download(client: GatewayClient, options: DownloadOptions, *, wait: bool, url
     """Download the file; with `wait` follow the task until it ends first. Returns the exit code. `url_option` is the
     --url option of the suggested command.
 
-    Raises CommandError. Then, and after an interrupt, the same command resumes the download.
+    Raises CommandError. Then, and after an interrupt, `options.resume` continues the download.
     """
     with _output_errors(options):
         sink = _sink_of(options)
@@ -62,15 +63,15 @@ def download(client: GatewayClient, options: DownloadOptions, *, wait: bool, url
             done = transfer.run(progress)
     except ResponseError as error:
         raise _with_wait_hint(client, options.id, error, url_option) from None
-    except BrokenPipeError:
-        discard_output()
-        raise CommandError("standard output was closed by its reader") from None
+    except OutputClosedError as error:
+        # The file is incomplete.
+        raise CommandError(str(error)) from None
     except OSError as error:
         name = error.filename or (transfer.sink.name if transfer.sink else "the file")
         raise CommandError(f"{name} cannot be written: {error.strerror or error}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if transfer.sink and transfer.sink.partial:
-            print_message(f"{transfer.sink.partial}: the same command resumes the download")
+            print_message(f"{transfer.sink.partial}: {options.resume} resumes the download")
         raise
     finally:
         if transfer.sink:
@@ -291,8 +292,8 @@ class _Transfer:
         if self.sink is None:
             return failure
         size = f"{self.sink.size:,}" + ("" if self._total is None else f" of {self._total:,}")
-        rest = "the same command resumes it" if self.sink.partial else "the same command restarts it"
-        return CommandError(f"the download of {self.sink.name} failed at {size} bytes ({failure}): {rest}")
+        text = f"the download of {self.sink.name} failed at {size} bytes ({failure}): {self._options.resume} "
+        return CommandError(text + ("resumes it" if self.sink.partial else "restarts it"))
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

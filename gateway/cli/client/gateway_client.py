@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ import httpx
 
 from gateway.cli.client.forms import FormPart, has_files, open_form
 from gateway.cli.errors import BAD_USAGE, CommandError
+from gateway.cli.language import terminal_language
+from gateway.cli.options import KEY_VARIABLE
 
 _TIMEOUT = httpx.Timeout(150.0, connect=5.0)
 """Seconds. The gateway looks up a submit whose response was lost, and may send it again."""
@@ -113,16 +114,18 @@ def require_key(key: str) -> str:
 class GatewayClient:
     """Calls one gateway, with one key or, where the key is empty, without. Every method raises CommandError."""
 
-    def __init__(self, url: str, key: str, *, key_variable: str = "GATEWAY_KEY") -> None:
-        """`key_variable` is the environment variable of the key, for messages."""
+    def __init__(self, url: str, key: str, *, key_variable: str = KEY_VARIABLE, seconds: float | None = None) -> None:
+        """`key_variable` is the environment variable of the key, for messages. `seconds` is a limit for each step of a
+        call, instead of the usual ones."""
         if not (key.isascii() and key.isprintable()):
             raise CommandError("the key has characters that no key has: copy it once more", BAD_USAGE)
         self.url = _normalize_url(url)
         self._key_variable = key_variable
-        self._headers = {"accept-language": _language()} | ({"authorization": f"Bearer {key}"} if key else {})
+        self._headers = {"accept-language": terminal_language()} | ({"authorization": f"Bearer {key}"} if key else {})
         # A proxy in the environment does not lead to this machine.
         self._trust_env = not _is_loopback(self.url)
-        self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=_TIMEOUT, trust_env=self._trust_env)
+        timeout = _TIMEOUT if seconds is None else httpx.Timeout(seconds)
+        self._http = httpx.Client(base_url=self.url, headers=self._headers, timeout=timeout, trust_env=self._trust_env)
 
     def __enter__(self) -> Self:
         return self
@@ -235,11 +238,16 @@ class GatewayClient:
         if not isinstance(error, dict) or not error.get("message"):
             message = f"{self.url} responded {response.status_code} without an error object: is it the gateway?"
             return ResponseError(message, response.status_code)
-        id = response.headers.get("x-request-id", "without id")
-        message = f"{error['message']}（请求 {id}）" if _language() == "zh" else f"{error['message']} (request {id})"
+        message = str(error["message"])
+        if id := response.headers.get("x-request-id"):
+            message += f"（请求 {id}）" if terminal_language() == "zh" else f" (request {id})"
         is_unauthorized = response.status_code in (401, 403) and "upstream_code" not in error
-        hint = f"the key is that of --key or {self._key_variable}" if is_unauthorized else ""
-        return ResponseError(message, response.status_code, error, hint=hint)
+        return ResponseError(message, response.status_code, error, hint=self._key_hint() if is_unauthorized else "")
+
+    def _key_hint(self) -> str:
+        if "authorization" in self._headers:
+            return f"check the key in --key or {self._key_variable}"
+        return f"give the key with --key or {self._key_variable}"
 
 
 def _normalize_url(url: str) -> str:
@@ -274,12 +282,6 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _language() -> str:
-    """The language of this terminal, of the two that the gateway supports."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, names), "").startswith("zh") else "en"
 
 
 def _poll_after(response: httpx.Response) -> float:

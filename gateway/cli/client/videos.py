@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from gateway.cli.client.downloads import DownloadOptions, check_output, download
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
-from gateway.cli.output import print_message, print_result, print_table
+from gateway.cli.output import print_error, print_message, print_result, print_table
 from gateway.cli.progress import TaskProgress, task_progress
 
 if TYPE_CHECKING:
@@ -81,32 +82,49 @@ def submit(
     output: DownloadOptions | None = None,
 ) -> int:
     """Submit a task; with `wait` follow it until it ends, and with `output` download its video, whose id is left empty.
-    Returns the exit code. `url_option` is the --url option of the suggested command."""
+    Returns the exit code. `url_option` is the --url option of the suggested command.
+
+    Where it ends early, also by Ctrl-C, SIGTERM or a closed pipe, it says how to follow the task, which is charged."""
     body = options.body()
     if output is not None:
         check_output(output)
-    answer = client.submit(body)
+    try:
+        answer = client.submit(body)
+    except (KeyboardInterrupt, SystemExit):
+        print_message("the submit was interrupted: the task may have been accepted and charged")
+        raise
     _print_rewriting(answer.body)
     task = answer.tasks[0]
     next_command = f"video-gateway watch{url_option} {task.id}"
     if not wait:
-        print_result(answer.text if as_json else task.id)
+        with _saying(f"the task goes on and is charged: {next_command}"):
+            print_result(answer.text if as_json else task.id)
         print_message(f"next: {next_command}")
         return 0
     print_message(f"task {task.id}")
+    goes_on = _saying(f"the task goes on and is charged: {next_command}", answer.text if as_json else task.id)
+    with goes_on, task_progress() as progress:
+        ended = follow(client, [task.id], progress)[0]
+    if output is None or ended.failed or as_json:
+        print_result(_json_line(ended) if as_json else _line(ended))
+    if output is None or ended.failed:
+        return _exit_code([ended])
+    command = shlex.join(["video-gateway", "download", *url_option.split(), task.id, "-o", output.out or ""])
+    with _saying(f"the video is finished and charged: {command}"):
+        return download(client, replace(output, id=task.id, resume=f"`{command}`"), wait=False, url_option=url_option)
+
+
+@contextlib.contextmanager
+def _saying(message: str, result: str = "") -> Iterator[None]:
+    """Prints a message, after a result if there is one, where the block ends early."""
     try:
-        with task_progress() as progress:
-            tasks = follow(client, [task.id], progress)
-    except (CommandError, KeyboardInterrupt):
-        print_result(answer.text if as_json else task.id)
-        print_message(f"the task goes on and is charged: {next_command}")
+        yield
+    except (CommandError, KeyboardInterrupt, SystemExit):
+        if result:
+            with contextlib.suppress(CommandError):
+                print_result(result)
+        print_message(message)
         raise
-    if output is None or tasks[0].failed or as_json:
-        for ended in tasks:
-            print_result(_json_line(ended) if as_json else _line(ended))
-    if output is None or tasks[0].failed:
-        return _exit_code(tasks)
-    return download(client, replace(output, id=task.id), wait=False, url_option=url_option)
 
 
 def _print_rewriting(body: Mapping[str, Any]) -> None:
@@ -198,7 +216,7 @@ def cancel(client: GatewayClient, ids: Sequence[str], *, as_json: bool) -> int:
             answer = client.cancel(id)
         except ResponseError as error:
             failed = True
-            print_message(f"error: {id}: {error}")
+            print_error(CommandError(f"{id}: {error}", hint=error.hint))
             continue
         _print_tasks(answer, as_json)
     return int(failed)

@@ -11,7 +11,9 @@ from typing import Self
 
 from gateway.cli.client.gateway_client import TaskView
 from gateway.cli.errors import BAD_USAGE, CommandError
+from gateway.cli.language import terminal_language
 from gateway.core.clock import SystemClock
+from gateway.core.localization import localize
 from gateway.core.webhook_secrets import is_secret
 from gateway.live.webhooks.events import Event, event_of, make_event
 from gateway.live.webhooks.sender import Sender
@@ -83,7 +85,7 @@ class WebhookDeliveries:
             if attempt.delivered:
                 self._note(f"webhook of {id} delivered")
                 return True
-            problem = attempt.error.en if attempt.error else attempt.outcome
+            problem = localize(attempt.error, terminal_language()) if attempt.error else attempt.outcome
             if pause is not None:
                 self._note(f"webhook of {id} failed: {problem}; again in {pause:g} s")
                 await self._clock.sleep(pause)

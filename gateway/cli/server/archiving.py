@@ -20,6 +20,7 @@ from gateway.archive.store import StoreError
 from gateway.archive.task_archiver import TaskArchiver
 from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_errors
+from gateway.cli.language import localize, localize_list, terminal_language
 from gateway.cli.output import print_message, print_result, print_table
 from gateway.cli.progress import shorten_name
 from gateway.cli.server.configuration import read_settings
@@ -79,7 +80,7 @@ def archive(config: Path | None, key: str, selection: Selection, *, as_json: boo
         print_table(("task", "outcome", "bytes", "path", "cause"), rows)
     counts = Counter(_outcome_name(result) for _, result in report)
     names = dict.fromkeys((*_ALWAYS_COUNTED, *counts))
-    print_message(", ".join(f"{counts[name]} {name}" for name in names))
+    print_message(localize_list([f"{counts[name]} {name}" for name in names]))
     return int(counts["failed"] > 0)
 
 
@@ -96,8 +97,11 @@ def prune(config: Path | None, keep_days: float | None, *, dry_run: bool, as_jso
         return 0
     for path in pruned:
         print_result(path)
-    what = "would be deleted" if dry_run else "deleted"
-    print_message(f"{len(pruned)} {what}: older than {days:g} days")
+    count = len(pruned)
+    if dry_run:
+        print_message(f"{count} would be deleted: older than {days:g} days")
+    else:
+        print_message(f"{count} deleted: older than {days:g} days")
     return 0
 
 
@@ -125,7 +129,7 @@ async def _archive(settings: Settings, key: str, ids: list[str], *, recent: bool
             if recent:
                 ids = list(dict.fromkeys((*ids, *await _recent(tasks, caller))))
         except GatewayError as error:
-            raise CommandError(error.message("en")) from None
+            raise CommandError(error.message(terminal_language())) from None
         copies = asyncio.Semaphore(settings.archive.copies)
         with _progress_bar(len(ids)) as advance:
 
@@ -145,7 +149,7 @@ def _caller(callers: Callers, settings: Settings, key: str) -> Caller:
         return callers.identify(f"Bearer {key}")
     operator = callers.operator()
     if not operator.accounts:
-        variables = registry.credential_variables()
+        variables = registry.credential_variables(localize(" or "))
         message = f"no accounts are configured: set {variables}, or give --key or GATEWAY_KEY (an upstream credential)"
         raise CommandError(message, BAD_USAGE)
     return operator
@@ -155,7 +159,7 @@ async def _archive_one(tasks: Tasks, caller: Caller, id: str) -> ArchiveResult:
     try:
         return await tasks.archive(caller, id)
     except GatewayError as error:
-        return ArchiveResult(Outcome.FAILED, error.message("en"))
+        return ArchiveResult(Outcome.FAILED, error.message(terminal_language()))
 
 
 async def _recent(tasks: Tasks, caller: Caller) -> list[str]:
@@ -195,7 +199,7 @@ def _lines(file: str) -> Iterable[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        reason = error.strerror if isinstance(error, OSError) else "not text"
         raise CommandError(f"--from-file {file}: {reason}", BAD_USAGE) from None
     # Text after the id, as in tables of other commands, and comments are ignored.
     lines = (line.split() for line in text.splitlines())

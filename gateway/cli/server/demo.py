@@ -13,7 +13,7 @@ import httpx
 
 from gateway.app import create_app
 from gateway.cli.client.gateway_client import GatewayClient, TaskView
-from gateway.cli.errors import BAD_USAGE, CommandError, exit_on
+from gateway.cli.errors import BAD_USAGE, TERMINATED, CommandError, exit_on
 from gateway.cli.output import print_message, print_result
 from gateway.cli.progress import task_progress
 from gateway.cli.server.background import BackgroundServer
@@ -26,8 +26,6 @@ from providers.sandbox.settings import SandboxSettings
 _POLL_SECONDS = 0.4
 _EXTRA_SECONDS = 20.0
 """Added to twice the duration of a task as timeout."""
-
-_TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,13 @@ def run_demo(out: Path, task_seconds: float = 8.0) -> None:
 
     It ignores the environment and the configuration file: it is free and needs no credential.
     """
-    exit_on(signal.SIGTERM, exit_code=_TERMINATED)
     if out.exists() and not out.is_dir():
         raise CommandError(f"--out {out} is not a directory", BAD_USAGE)
     # Log lines would break the progress bars; errors are in the responses.
     logging.getLogger().handlers = [logging.NullHandler()]
-    with _gateway(task_seconds) as url, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(exit_on(signal.SIGTERM, exit_code=TERMINATED))
+        url = stack.enter_context(_gateway(task_seconds))
         print_message(f"A gateway listens on {url}, with the embedded upstream.")
         running = [
             _start(spec.name, demo, stack.enter_context(GatewayClient(url, demo.credential)))

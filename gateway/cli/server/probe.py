@@ -13,11 +13,13 @@ from gateway.accounts.callers import Callers
 from gateway.accounts.configured import managed_accounts
 from gateway.bootstrap import build_process_state, build_services
 from gateway.cli.errors import BAD_USAGE, CommandError, configuration_errors
+from gateway.cli.language import terminal_language
 from gateway.cli.output import print_message, print_result
 from gateway.cli.server.configuration import read_settings
 from gateway.cli.server.probe_report import RecordingClient, probe
 from gateway.core.clock import SystemClock
 from gateway.core.errors import GatewayError
+from gateway.core.localization import localize
 from gateway.core.settings import Settings
 from providers.contract.accounts import Account, public_tag
 from providers.registry import Registry, credential_hints
@@ -80,13 +82,13 @@ def _accounts_of(callers: Callers, registry: Registry, key: str) -> Sequence[Acc
     try:
         return callers.identify(f"Bearer {key}").accounts
     except GatewayError as error:
-        raise CommandError(error.message("en"), BAD_USAGE) from None
+        raise CommandError(error.message(terminal_language()), BAD_USAGE) from None
 
 
 def _choose(accounts: Sequence[Account], name: str | None) -> Account:
     """The account with a name or tag, or the only one. Raises CommandError."""
     if not accounts:
-        hints = credential_hints().en
+        hints = localize(credential_hints(), terminal_language())
         raise CommandError(f"no account: configure one, or set GATEWAY_KEY or --key to {hints}", BAD_USAGE)
     labels = ", ".join(account.label for account in accounts)
     if name is None and len(accounts) > 1:

@@ -63,7 +63,6 @@ def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests end first. Raises CommandError."""
     # Until the application handles it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    exit_on(signal.SIGINT, signal.SIGTERM, exit_code=0)
     _set_environment(
         GATEWAY_HOST=options.host,
         GATEWAY_PORT=options.port,
@@ -71,6 +70,7 @@ def serve(options: ServeOptions) -> None:
         GATEWAY_CONFIG=options.config,
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(exit_on(signal.SIGINT, signal.SIGTERM, exit_code=0))
         settings = read_settings()
         listener = stack.enter_context(listen(settings.host, settings.port))
         _configure_logs(settings)

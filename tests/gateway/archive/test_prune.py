@@ -1,6 +1,7 @@
 """Pruning of old tasks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,32 @@ async def test_files_that_are_not_the_archives_stay(env: ArchiveFixture) -> None
     assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 1
     assert env.location.visible() == foreign.keys()
     assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 0
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4], ids=["provider", "year", "month", "day"])
+async def test_folder_behind_a_symbolic_link_is_not_pruned(env: ArchiveFixture, depth: int, tmp_path: Path) -> None:
+    await env.copied()
+    assert env.store._folder is not None
+    linked = env.store._folder / "/".join(BASE_PATH.split("/")[:depth])
+    elsewhere = tmp_path / "elsewhere"
+    linked.rename(elsewhere)
+    linked.symlink_to(elsewhere, target_is_directory=True)
+    before = sorted(elsewhere.rglob("*"))
+    assert await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS) == []
+    assert sorted(elsewhere.rglob("*")) == before
+    linked.unlink()
+    elsewhere.rename(linked)
+    assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 1
+
+
+async def test_linked_file_is_not_deleted_behind_its_link(env: ArchiveFixture, tmp_path: Path) -> None:
+    archived = await env.copied()
+    assert env.store._folder is not None
+    video, elsewhere = env.store._folder / archived.video.path, tmp_path / "mine.mp4"
+    video.rename(elsewhere)
+    video.symlink_to(elsewhere)
+    assert len(await env.archive.prune(1, CREATED + 10 * DAYS, PROVIDERS)) == 1
+    assert elsewhere.exists() and not video.is_symlink()
 
 
 async def test_empty_archive_is_pruned(env: ArchiveFixture) -> None:

@@ -65,3 +65,21 @@ def test_shell_completes(words: str, expected: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SystemExit):
         main([])
     assert capsys.readouterr().out.split() == [expected]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_gets_a_script_that_calls_the_program(shell: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("_VIDEO_GATEWAY_COMPLETE", f"source_{shell}")
+    with pytest.raises(SystemExit):
+        main([])
+    script = capsys.readouterr().out
+    assert f"_VIDEO_GATEWAY_COMPLETE=complete_{shell}" in script and "video-gateway" in script
+
+
+def test_examples_fit_a_line_of_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    """A command that is broken in two cannot be copied."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for path, _ in commands():
+        assert main([*path, "--help"]) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if "Example: " in line]
+        assert EXAMPLES[" ".join(path)] in line

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.api.openapi.document import document
-from gateway.api.openapi.translations import Translator
+from gateway.api.openapi.translations import DocumentTranslator
 
 TEXTS = ("summary", "description", "x-displayName")
 WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
@@ -55,9 +55,9 @@ def test_only_texts_are_translated() -> None:
     ],
 )
 def test_text_is_put_together_from_its_parts(english: str, chinese: str) -> None:
-    assert Translator({"A `{id}` of an upstream.": "上游的 `{id}`。"}).text(english) == chinese
+    assert DocumentTranslator({"A `{id}` of an upstream.": "上游的 `{id}`。"}).text(english) == chinese
 
 
 def test_text_without_a_translation_stays_english() -> None:
-    assert Translator({}).text("No such text.") is None
-    assert Translator({}).document({"description": "No such text."}) == {"description": "No such text."}
+    assert DocumentTranslator({}).text("No such text.") is None
+    assert DocumentTranslator({}).document({"description": "No such text."}) == {"description": "No such text."}

@@ -1,4 +1,4 @@
-"""A host to download from."""
+"""A host to download from, and a gateway with the sandbox."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.app import create_app
 from gateway.cli.server.background import BackgroundServer
+from gateway.core.settings import Settings
+from providers.sandbox.server import SandboxServer
+from providers.sandbox.settings import SandboxSettings
 from tests.gateway.cli.client.download_host import DownloadFixture, Host
 
 
@@ -43,3 +47,22 @@ def env(server: tuple[str, list[Host]], tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("gateway.cli.client.downloads.time.sleep", short)
     monkeypatch.chdir(tmp_path)
     return DownloadFixture(hosts[-1], url, pauses)
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[SandboxServer]:
+    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
+    with SandboxServer(character) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(upstream: SandboxServer) -> Iterator[str]:
+    settings = Settings.model_construct(
+        providers=upstream.settings(),
+        poll_freshness=0.0,
+        video_poll_interval=50,
+        aliases={"sora-2": "jimeng-video-3.0-fast"},
+    )
+    with BackgroundServer(create_app(settings)) as server:
+        yield server.url

@@ -26,6 +26,7 @@ from gateway.cli.server.background import BackgroundServer
 from gateway.core.settings import AccountSettings, Settings
 from providers.sandbox.server import SandboxServer
 from providers.sandbox.settings import SandboxSettings
+from tests.gateway.cli.client.test_completions import completed
 
 Out = pytest.CaptureFixture[str]
 
@@ -247,7 +248,8 @@ class TestWithAnAdminKey:
             out, err = capsys.readouterr()
             assert out == ""
             assert err.startswith("error: Administrators only: use GATEWAY_ADMIN_KEY")
-            assert err.splitlines()[1:] == ["hint: the key is that of --key or GATEWAY_ADMIN_KEY"]
+            hint = "check the key in" if key else "give the key with"
+            assert err.splitlines()[1:] == [f"hint: {hint} --key or GATEWAY_ADMIN_KEY"]
         assert main(["accounts", *argv, "--key", "gw-admin"]) == 0
 
     def test_admin_key_is_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
@@ -306,6 +308,11 @@ def test_every_command_has_help(capsys: Out) -> None:
         assert f"\n  {word} " in shown
         assert main(["accounts", word, "--help"]) == 0
         assert capsys.readouterr().out.startswith(f"Usage: video-gateway accounts {word}")
+
+
+def test_shell_completes_names_of_accounts(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    assert set(completed("video-gateway accounts check ", monkeypatch, capsys)) == set(NAMES)
+    assert completed("video-gateway accounts pause goo", monkeypatch, capsys) == ["good"]
 
 
 def test_times_are_local_with_a_date_on_another_day() -> None:

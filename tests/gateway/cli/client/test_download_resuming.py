@@ -42,7 +42,7 @@ def test_unavailable_gateway_is_retried(env: DownloadFixture, capsys: Out) -> No
     assert main(["download", "7"]) == 0
     assert files() == {NAME: VIDEO}
     assert env.pauses == [0.5, 1.0, 2.0, 4.0]
-    assert "that is it (request without id); retrying" in capsys.readouterr().err
+    assert "that is it; retrying" in capsys.readouterr().err
 
 
 def test_download_gives_up_and_the_next_run_resumes(env: DownloadFixture, capsys: Out) -> None:
@@ -68,7 +68,7 @@ def test_progress_resets_the_retry_count(env: DownloadFixture) -> None:
 def test_error_during_the_download_keeps_the_part(env: DownloadFixture, capsys: Out) -> None:
     env.host.steps = [cut_after(100_000), error_step(404)]
     assert main(["download", "7", "-o", "cat.mp4"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1] == "error: that is it (request without id)"
+    assert capsys.readouterr().err.splitlines()[-1] == "error: that is it"
     assert set(files()) == {"cat.mp4.part", "cat.mp4.part.etag"}
 
 

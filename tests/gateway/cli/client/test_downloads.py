@@ -238,8 +238,8 @@ def test_client_error_is_not_retried(status: int, env: DownloadFixture, capsys: 
     env.host.steps = [error_step(status)]
     assert main(["download", "7"]) == 1
     message, *hints = capsys.readouterr().err.splitlines()
-    assert message == "error: that is it (request without id)"
-    assert hints == (["hint: the key is that of --key or GATEWAY_KEY"] if status == 401 else [])
+    assert message == "error: that is it"
+    assert hints == (["hint: check the key in --key or GATEWAY_KEY"] if status == 401 else [])
     assert env.pauses == []
 
 

@@ -5,7 +5,6 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,39 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.app import create_app
 from gateway.cli import main
 from gateway.cli.client.following import follow
 from gateway.cli.client.gateway_client import GatewayClient, GatewayResponse, ResponseError, UnreachableError
 from gateway.cli.client.videos import SubmitOptions
 from gateway.cli.progress import shorten_name
-from gateway.cli.server.background import BackgroundServer
-from gateway.core.settings import Settings
 from providers.sandbox.server import SandboxServer
-from providers.sandbox.settings import SandboxSettings
 
 Out = pytest.CaptureFixture[str]
 
 DASHSCOPE = ["--model", "wan2.6-t2v"]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[SandboxServer]:
-    character = SandboxSettings(task_seconds=0.04, visible_after=0.0, queries_per_second=0, max_running=99)
-    with SandboxServer(character) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def url(upstream: SandboxServer) -> Iterator[str]:
-    settings = Settings.model_construct(
-        providers=upstream.settings(),
-        poll_freshness=0.0,
-        video_poll_interval=50,
-        aliases={"sora-2": "jimeng-video-3.0-fast"},
-    )
-    with BackgroundServer(create_app(settings)) as server:
-        yield server.url
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +117,26 @@ def test_messages_are_in_the_language_of_the_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LC_ALL", "")
     monkeypatch.setenv("LC_MESSAGES", "zh_CN.UTF-8")
     assert main(["status", "7"]) == 1
-    assert "任务不存在或已过期" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"错误：任务不存在或已过期（请求 req_\w+）", line)
+
+
+def test_refused_key_is_said_in_one_language_with_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(["models", "--key", "gw-x"]) == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("错误：凭证无效")
+    assert hint == "提示：请检查 --key 或 GATEWAY_KEY 中的凭证"
+
+
+def test_submit_that_waits_is_said_in_one_language(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(["submit", "一只猫", *DASHSCOPE]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"下一步：video-gateway watch --url {url} {out}"
+    assert main(["submit", "一只猫", *DASHSCOPE, "--wait"]) == 0
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith("任务 ")
 
 
 def test_watch_follows_to_the_end_and_reports_failures(capsys: Out) -> None:
@@ -201,23 +196,6 @@ def test_submit_waits_and_saves_the_video(
     assert main(["submit", "a cat", "--key", "session-out", "-o", str(tmp_path / "no" / "x.mp4")]) == 2
     assert upstream.sandbox.submits("jimeng", "session-out") == before
     assert main(["submit", "a cat", "--key", "session-out", "-f", "-o", str(file)]) == 0
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-@pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (UnreachableError("http://x"), 1)], ids=["Ctrl-C", "outage"]
-)
-def test_wait_that_ends_early_leaves_the_id(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: Out, error: BaseException, code: int, as_json: bool
-) -> None:
-    def ends(*args: object) -> None:
-        raise error
-
-    monkeypatch.setattr("gateway.cli.client.videos.follow", ends)
-    assert main(["submit", "a cat", *DASHSCOPE, "--wait", *(["--json"] if as_json else [])]) == code
-    out, err = capsys.readouterr()
-    task = json.loads(out)["task_id"] if as_json else out.strip()
-    assert f"the task goes on and is charged: video-gateway watch --url {url} {task}\n" in err
 
 
 def test_models_are_tab_separated_in_a_pipe(capsys: Out) -> None:
