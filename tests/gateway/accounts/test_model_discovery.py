@@ -253,19 +253,3 @@ async def test_refresh_begun_before_the_model_error_does_not_count(shop: Shop) -
     await after
     assert await shop.names() == ["new"]
     assert len(shop.provider.discovered) == 2
-
-
-async def test_capability_is_looked_up_once_for_each_configuration(shop: Shop) -> None:
-    looked_up: list[Upstream] = []
-
-    def recorded(provider: Upstream) -> ModelList[ModelCard] | None:
-        looked_up.append(provider)
-        return list_of(provider)
-
-    shop.discovery = Discovery(shop.clock, Background(), recorded)
-    await shop.names(ONE)
-    await shop.names(TWO)
-    earlier, shop.provider = shop.provider, DiscoveringProvider({"cn": [NEW]})
-    shop.discovery.expire()
-    assert await shop.validated(ONE) == ["new"]
-    assert looked_up == [earlier, shop.provider]
