@@ -9,11 +9,10 @@ through a proxy is therefore shared only with accounts behind that proxy; one th
 """
 
 import asyncio
-import functools
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
@@ -122,8 +121,7 @@ class Discovery(Generic[M]):
         accounts that others do not push out of memory."""
         self._clock = clock
         self._background = background
-        # Cached: to look a capability up takes 40 µs of each submit.
-        self._list_of = functools.cache(list_of)
+        self._list_of = list_of
         self._is_known = is_known
         self._entries: SegmentedLRU[tuple[str, str], _Entry[M]] = SegmentedLRU(
             _CACHED_ACCOUNTS, _CACHED_UNKNOWN_ACCOUNTS, lambda key, _: is_known(key[0])
@@ -132,7 +130,7 @@ class Discovery(Generic[M]):
 
     async def models(self, provider: Upstream, account: Account) -> ModelIndex[M] | None:
         """The live list of an account; None where the table applies. Never raises; waits only once for each site."""
-        read = self._list_of(cast(Hashable, provider))
+        read = self._list_of(provider)
         if read is None:
             return None
         now = self._clock.monotonic()
@@ -151,7 +149,7 @@ class Discovery(Generic[M]):
     async def refresh(self, provider: Upstream, account: Account) -> None:
         """Read the list of an account again, since the upstream has just contradicted it. A call that is already
         running does not count."""
-        read = self._list_of(cast(Hashable, provider))
+        read = self._list_of(provider)
         if read is None:
             return
         entry = self._entry(account)
@@ -169,9 +167,7 @@ class Discovery(Generic[M]):
             entry.refreshed_at, entry.tried_at = now, None
 
     def expire(self) -> None:
-        """Have every list read again at its next use, and serve the old one meanwhile: hosts may have changed. The
-        providers of an earlier configuration are forgotten."""
-        self._list_of.cache_clear()
+        """Have every list read again at its next use, and serve the old one meanwhile: hosts may have changed."""
         for site in self._sites.values():
             site.waited = False
         for entry in self._entries.values():
