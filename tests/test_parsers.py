@@ -188,6 +188,7 @@ COVERED: dict[str, str] = {
     "gateway.cli.server.configuration:read_settings": "load_settings, with its error for the command line",
     "gateway.media.result_files:read_head": "collects bytes for detect_type",
     "gateway.web.assets:load_assets": "reads files of the package",
+    "providers.on_demand:load": "imports a module of the package",
     "providers.jimeng.records:read_after_cancel": "one call of read_records",
     "providers.jimeng.records:read_records": "sends the query whose answer parse_record reads",
     "providers.sizes:read_size": "takes the numbers of parse_size",
