@@ -183,8 +183,11 @@ def test_polls_over_the_rate_limit_return_older_states_instead_of_errors(
         for number in range(8)
     ]
     ages, stale, pauses = [], 0, []
-    give_up = time.monotonic() + 6 / AcceleratedClock.times
-    while time.monotonic() < give_up:
+    began = time.monotonic()
+    # Six seconds, or as many more as a busy machine takes until a poll is told to wait for its turn.
+    while (seconds := (time.monotonic() - began) * AcceleratedClock.times) < 6 or (
+        max(pauses) <= 3000 and seconds < 18
+    ):
         for id in ids:
             answer = client.get(f"/v1/videos/tasks/{id}")
             assert answer.status_code == 200
