@@ -28,7 +28,7 @@ def _print(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(_printable(text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)
 
@@ -43,7 +43,12 @@ def print_error(error: CommandError) -> None:
 def print_result(text: str) -> None:
     """Print a result to standard output. Raises CommandError if it cannot be written."""
     with output_errors():
-        print(text, flush=True)
+        print(_printable(text) if sys.stdout.isatty() else text, flush=True)
+
+
+def _printable(text: str) -> str:
+    """The text without what controls a terminal: it may quote an upstream."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -68,10 +73,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     from rich.cells import cell_len
 
     shown = [at for at, name in enumerate(columns) if not at or not rows or any(row[at] for row in rows)]
-    columns, rows = [columns[at] for at in shown], [[row[at] for at in shown] for row in rows]
+    columns, rows = [columns[at] for at in shown], [[_cell(row[at]) for at in shown] for row in rows]
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
     left = width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
     return _grid(columns, rows) if left >= min(widths[-1], _MIN_LAST_WIDTH) else _blocks(columns, rows, width)
+
+
+def _cell(text: str) -> str:
+    return " ".join(_printable(text).split())
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":

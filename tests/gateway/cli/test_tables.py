@@ -1,6 +1,7 @@
 """Tables on terminals of every width."""
 
 import io
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from gateway.cli import output
 from gateway.cli.output import print_table
+
+Out = pytest.CaptureFixture[str]
 
 COLUMNS = ("name", "provider", "region", "state", "paused until", "running", "last error")
 ROWS = [
@@ -52,3 +55,15 @@ def test_column_without_a_value_is_left_out() -> None:
 def test_pipe_gets_whole_lines_with_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(COLUMNS, ROWS)
     assert capsys.readouterr().out.splitlines() == ["\t".join(row) for row in (COLUMNS, *ROWS)]
+
+
+def test_cells_cannot_control_the_terminal_or_add_lines(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    hostile = "\x1b[31mred[bold]\x07\nnext\tline"
+    shown_text = "\n".join(shown(120, ("name", "state"), [(hostile, "ready")]))
+    assert "\x1b" not in shown_text
+    assert "red[bold]\ufffd next line  ready" in shown_text
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    output.print_result(hostile)
+    output.print_message(hostile)
+    assert "\x1b" not in "".join(capsys.readouterr())
