@@ -182,7 +182,9 @@ def test_polls_over_the_rate_limit_return_older_states_instead_of_errors(
         client.post(SUBMIT, json={"model": "wan2.6-t2v", "prompt": f"{number}"}).json()["task_id"]
         for number in range(8)
     ]
-    ages, stale, pauses = [], 0, []
+    ages: list[int] = []
+    pauses: list[int] = []
+    stale = 0
     began = time.monotonic()
     # Six seconds, or as many more as a busy machine takes until a poll is told to wait for its turn.
     while (seconds := (time.monotonic() - began) * AcceleratedClock.times) < 6 or (
