@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -37,6 +36,7 @@ from gateway.core.localization import Language, choose_language
 from gateway.core.metrics import QUERIES_SAVED
 from gateway.live.waiting import wait_for_change
 from gateway.tasks.view import Task
+from providers.compact_json import compact_json
 
 MAX_WAIT_SECONDS = 100
 """Many proxies close a connection that is silent for longer."""
@@ -75,7 +75,7 @@ async def answer_poll(
             task = await wait_for_change(services.watches, services.streams, services.clock, caller, id, wait, receive)
         else:
             task = await services.tasks.status(caller, id, force_refresh=force_refresh)
-    body = orjson.dumps(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
+    body = compact_json(renderer(task, choose_language(languages.decode("latin-1"), services.settings.language)))
     # Of a key without a rate, cached polls cost what they cost without a key.
     usage = caller.usage if caller.usage is not None and caller.usage.rate is not None else None
     response = PollResponse(_encode(poll_headers(task), body), body, caller.name, usage)

@@ -13,8 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-
+from providers.compact_json import compact_json
 from providers.contract.errors import ErrorKind, ProviderError
 from providers.contract.localized_text import LocalizedText
 from providers.contract.tasks import Phase, Result, TaskState
@@ -106,7 +105,7 @@ def _native(body: Any, redact: Callable[[str], str]) -> bytes:
     """Output and usage of a task that has ended, for clients of this API; empty for more than MAX_NATIVE_BYTES."""
     own = {name: body[name] for name in ("output", "usage") if isinstance(body.get(name), dict)}
     try:
-        native = orjson.dumps(_redacted(own, redact))
+        native = compact_json(_redacted(own, redact))
     except (TypeError, RecursionError):
         # An integer that no JSON writer of the gateway takes, or too many levels.
         return b""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from standardwebhooks import Webhook
 
 from gateway.task_ids.signed import identity_of
+from providers.compact_json import compact_json
 from providers.contract.tasks import Phase
 
 _TYPES = {Phase.COMPLETED: "video.completed", Phase.FAILED: "video.failed"}
@@ -37,7 +37,7 @@ def event_of(signed_id: str, phase: Phase, data: Mapping[str, Any], now: float) 
 
 def make_event(id: str, phase: Phase, data: Mapping[str, Any], now: float) -> Event:
     body = {"id": id, "object": "event", "type": _TYPES[phase], "created_at": int(now), "data": data}
-    return Event(id, orjson.dumps(body))
+    return Event(id, compact_json(body))
 
 
 def signed_headers(event: Event, secret: str, now: float) -> dict[str, str]:
