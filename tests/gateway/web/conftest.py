@@ -103,6 +103,16 @@ def axe() -> str:
     return (Path(folder) / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(browser: Browser, gateway_url: str) -> AsyncIterator[Page]:
+    """The playground, without a key: nothing happens in it."""
+    opened = await browser.new_page()
+    await opened.goto(f"{gateway_url}/playground")
+    await opened.wait_for_selector("html[data-ready]")
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture
 def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> OpenPage:
     @asynccontextmanager
@@ -125,7 +135,7 @@ def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> Op
         }
         context = await browser.new_context(**defaults | options)
         context.set_default_timeout(TIMEOUT_MS)
-        watch = _Watch(context, (url, upstream_url), expected_errors)
+        watch = Watch(context, (f"{url}/", f"{upstream_url}/"), expected_errors)
         try:
             page = await context.new_page()
             await page.goto(f"{url}/playground")
@@ -138,12 +148,13 @@ def open_page(browser: Browser, gateway_url: str, upstream: SandboxServer) -> Op
     return open_
 
 
-class _Watch:
+class Watch:
     """What a page must not do: errors in the console, requests to other hosts."""
 
     def __init__(self, context: BrowserContext, origins: tuple[str, ...], expected_errors: tuple[str, ...]) -> None:
+        """`origins` are how the addresses of requests may begin, `expected_errors` what the console may say."""
         self.problems: list[str] = []
-        self._origins = tuple(f"{origin}/" for origin in origins)
+        self._origins = origins
         self._expected = expected_errors
         context.on("request", self._on_request)
         context.on("console", lambda message: self._on_message(message.type, message.text))
@@ -175,6 +186,16 @@ async def choose_model(page: Page, model: str) -> None:
 async def card_in(page: Page, state: str) -> Any:
     """The first card in a state, once there is one."""
     return await page.wait_for_selector(f".task[data-state={state}]")
+
+
+async def run(page: Page, module: str, expression: str, argument: Any = None) -> Any:
+    """The value of a JavaScript expression of `module` (its exports) and `given`."""
+    code = f"""async (given) => {{
+      const folder = document.querySelector("script[type=module]").src.replace(/\\w+\\/[^/]*$/, "");
+      const module = await import(folder + {module!r});
+      return {expression};
+    }}"""
+    return await page.evaluate(code, argument)
 
 
 async def until(page: Page, expression: str) -> None:

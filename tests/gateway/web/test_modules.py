@@ -1,17 +1,16 @@
 """The page's own modules, run in the browser: what they compute is what the gateway computes."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
 from gateway.api.schemas import shot_prompt
 from gateway.core.settings import Settings
 from gateway.web.site import describe_site
+from tests.gateway.web.conftest import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,26 +24,6 @@ _SHOTS = st.fixed_dictionaries(
         "motion_prompt": _TEXTS,
     },
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(browser: Browser, gateway_url: str) -> AsyncIterator[Page]:
-    """The playground, without a key: nothing happens in it."""
-    opened = await browser.new_page()
-    await opened.goto(f"{gateway_url}/playground")
-    await opened.wait_for_selector("html[data-ready]")
-    yield opened
-    await opened.close()
-
-
-async def run(page: Page, module: str, expression: str, argument: Any = None) -> Any:
-    """The value of a JavaScript expression of `module` (its exports) and `given`."""
-    code = f"""async (given) => {{
-      const folder = document.querySelector("script[type=module]").src.replace(/\\w+\\/[^/]*$/, "");
-      const module = await import(folder + {module!r});
-      return {expression};
-    }}"""
-    return await page.evaluate(code, argument)
 
 
 def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:

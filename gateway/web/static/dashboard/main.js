@@ -1,15 +1,15 @@
 // The operator's page: reads the metrics and the accounts of this gateway every two seconds. Nothing else is asked for.
 
-import { ApiError, call, json, setKey } from "../shared/api.js";
+import { ApiError, json, setKey, text } from "../shared/api.js";
 import { find, h, icon, setText } from "../shared/dom.js";
 import { mountHeader } from "../shared/header.js";
 import { addTexts, languageChanged, t, translate } from "../shared/i18n.js";
-import { keyField } from "../shared/key_field.js";
-import { forget, load, remembers, save, setRemembering } from "../shared/storage.js";
+import { forget, load, save } from "../shared/storage.js";
 import { Accounts } from "./accounts.js";
 import { Figures } from "./figures.js";
 import { History } from "./history.js";
-import { Reading } from "./metrics.js";
+import { showLock } from "./lock.js";
+import { Plots } from "./plots.js";
 import en from "./texts.en.js";
 import zh from "./texts.zh.js";
 
@@ -18,70 +18,59 @@ addTexts("zh", zh);
 translate(document);
 
 const INTERVAL_MS = 2000;
-const NOTICE_MS = 6000;
+const READ_MS = 8000;
+const TOAST_MS = { info: 6000, danger: 12_000 };
 
 let key = load("admin-key", "");
 let history = new History();
 let accounts = [];
 let providers = {};
+let away = false;
+let toastTimer = 0;
 let wake = () => {};
-let noticeTimer = 0;
-let lockedKey = null;
 
 const providerName = (name) => providers[name] ?? name;
 
-function notice(tone, text) {
-  clearTimeout(noticeTimer);
-  const shown = h(`div.banner.${tone}`, {}, icon(tone === "info" ? "check" : "alert"), h("p", {}, text));
-  find("#notices").replaceChildren(shown);
-  setText(find("#live"), text);
-  if (tone !== "warning") noticeTimer = setTimeout(() => find("#notices").replaceChildren(), NOTICE_MS);
+function banner(tone, said) {
+  return h(`div.banner.${tone}`, {}, icon(tone === "info" ? "check" : "alert"), h("p", {}, said));
 }
 
-function setAway(away) {
+/** Tell the outcome of an action for some seconds. */
+function toast(tone, said) {
+  clearTimeout(toastTimer);
+  find("#toast").replaceChildren(banner(tone, said));
+  setText(find("#live"), said);
+  toastTimer = setTimeout(() => find("#toast").replaceChildren(), TOAST_MS[tone]);
+}
+
+/** Tell whether the gateway answers. What it told last stays on the page. */
+function showAway(now) {
+  if (now !== away) setText(find("#live"), t(now ? "dashboard.away" : "dashboard.back"));
+  away = now;
   document.body.classList.toggle("away", away);
-  const shown = find("#notices").querySelector(".banner.warning");
-  if (away && !shown) notice("warning", t("dashboard.away"));
-  if (!away && shown) find("#notices").replaceChildren();
+  const said = away ? t("dashboard.away") : "";
+  if (find("#notices").textContent !== said) find("#notices").replaceChildren(said ? banner("warning", said) : "");
+  const link = find("#link");
+  const word = t(away ? "dashboard.stale" : "dashboard.live");
+  if (link.textContent === word) return;
+  link.className = `chip ${away ? "warning" : "success"}`;
+  link.replaceChildren(icon(away ? "alert" : "live"), word);
+}
+
+/** Show the figures, or in their place the card that asks for the key. */
+function showContent(shown) {
+  find("#locked").hidden = shown;
+  if (shown) find("#locked").replaceChildren();
+  for (const id of ["#content", "#link"]) find(id).hidden = !shown;
+  find("#forget-button").hidden = !shown || !key;
 }
 
 function useKey(value) {
-  key = value.trim();
+  key = value;
   setKey(key);
   save("admin-key", key || null);
   history = new History();
   wake();
-}
-
-/** Ask for the admin key. `error` says why. */
-function lock(error) {
-  find("#content").hidden = true;
-  find("#forget-button").hidden = true;
-  const locked = find("#locked");
-  // What is being typed stays.
-  if (!locked.hidden && lockedKey === key) return;
-  lockedKey = key;
-  const { input, element } = keyField({ id: "admin-key", value: "", placeholder: "GATEWAY_ADMIN_KEY" });
-  const remember = h("input", {
-    type: "checkbox",
-    role: "switch",
-    checked: remembers(),
-    onchange: () => setRemembering(remember.checked),
-  });
-  const content = [
-    h("h2", {}, t("dashboard.locked")),
-    h("p.meta", { id: "admin-key-hint" }, t("dashboard.hint")),
-    h(
-      "form.key-form",
-      { onsubmit: (event) => (event.preventDefault(), useKey(input.value)) },
-      h("label.label", { for: "admin-key" }, t("key.label")),
-      h("div.key-row", {}, element, h("button.button.primary", { type: "submit" }, t("key.use"))),
-      h("label.switch", {}, remember, h("span", {}, t("key.remember"))),
-    ),
-    key ? h("p.field-error", {}, icon("alert"), h("span", {}, error.message)) : "",
-  ];
-  locked.replaceChildren(...content);
-  locked.hidden = false;
 }
 
 async function act(name, action) {
@@ -89,10 +78,10 @@ async function act(name, action) {
     const { data } = await json(`v1/accounts/${encodeURIComponent(name)}/${action}`, { method: "POST" });
     accounts = accounts.map((account) => (account.name === name ? data.account : account));
     table.show(accounts, providerName);
-    notice(data.live === false ? "danger" : "info", outcome(name, action, data));
+    toast(data.live === false ? "danger" : "info", outcome(name, action, data));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    notice("danger", `${name}: ${error.message}`);
+    toast("danger", `${name}: ${error.message}`);
   }
 }
 
@@ -104,16 +93,14 @@ function outcome(name, action, data) {
 }
 
 async function read() {
-  const [text, { data }] = await Promise.all([
-    call("metrics").then((response) => response.text()),
-    json("v1/accounts"),
-  ]);
+  const options = { timeout: READ_MS };
+  const [metrics, { data }] = await Promise.all([text("metrics", options), json("v1/accounts", options)]);
   accounts = data.data;
-  history.add(new Reading(text, performance.now() / 1000), accounts);
-  find("#locked").hidden = true;
-  find("#content").hidden = false;
-  find("#forget-button").hidden = !key;
-  figures.show(history, providerName);
+  history.add(metrics, performance.now() / 1000, accounts);
+  showContent(true);
+  showAway(false);
+  figures.show(history);
+  plots.show(history, providerName);
   table.show(accounts, providerName);
   const ready = accounts.filter((account) => account.state === "ready").length;
   document.title = accounts.length ? `${ready}/${accounts.length} · ${t("dashboard.title")}` : t("dashboard.title");
@@ -124,15 +111,16 @@ async function readForever() {
     let locked = false;
     try {
       await read();
-      setAway(false);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 401 || error.status === 403) {
-        setAway(false);
-        locked = true;
-        lock(error);
+      locked = error.status === 401 || error.status === 403;
+      showAway(!locked);
+      if (locked) {
+        document.title = t("dashboard.title");
+        showContent(false);
+        showLock(key ? error.message : "", useKey);
       } else {
-        setAway(true);
+        history.interrupt();
       }
     }
     document.documentElement.dataset.ready = "";
@@ -154,16 +142,15 @@ async function loadProviders() {
 }
 
 const figures = new Figures();
+const plots = new Plots();
 const table = new Accounts(act);
 setKey(key);
 mountHeader();
+find("#forget-button").append(icon("key"));
 find("#forget-button").addEventListener("click", () => {
   forget(["admin-key"]);
   useKey("");
 });
 // Messages of the gateway come in the language they are asked for.
-languageChanged.on(() => {
-  find("#locked").hidden = true;
-  wake();
-});
+languageChanged.on(() => wake());
 loadProviders().then(readForever);

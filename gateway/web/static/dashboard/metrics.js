@@ -1,22 +1,41 @@
 // The text format of Prometheus, and what is computed from two readings of it.
 
-const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
+const LINE = /^(([A-Za-z_:][\w:]*)(?:\{(.*)\})?) (\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPES = { n: "\n" };
+const COUNTER = /_(?:total|count|sum|bucket)$/;
 
-/** The samples of one reading, by the name of the metric: `[{labels, value}]`. `at` is in seconds. */
+/** One reading. `samples` are by the name of the metric: `[{labels, value}]`. `at` is in seconds.
+ *
+ * Counters continue those of the reading `before`: one that fell, or is gone, began anew at 0 in a restart, and what it
+ * had counted before is kept. So a difference of two readings is right whatever happened between them. */
 export class Reading {
-  constructor(text, at) {
+  #series = new Map();
+
+  constructor(text, at, before = null) {
     this.at = at;
     this.samples = new Map();
     for (const line of text.split("\n")) {
       if (!line || line.startsWith("#")) continue;
-      const match = LINE.exec(line);
-      const value = match ? number(match[3]) : NaN;
+      const [, series, name, labels = "", written] = LINE.exec(line) ?? [];
+      const value = number(written);
       if (Number.isNaN(value)) continue;
-      if (!this.samples.has(match[1])) this.samples.set(match[1], []);
-      this.samples.get(match[1]).push({ labels: labelsOf(match[2] ?? ""), value });
+      const earlier = COUNTER.test(name) ? before?.#series.get(series) : undefined;
+      const kept = earlier ? earlier.kept + (value < earlier.written ? earlier.written : 0) : 0;
+      this.#add(series, { name, labels: labelsOf(labels), written: value, kept });
     }
+    for (const [series, sample] of before ? before.#series : []) {
+      if (COUNTER.test(sample.name) && !this.#series.has(series)) {
+        this.#add(series, { ...sample, written: 0, kept: sample.value });
+      }
+    }
+  }
+
+  #add(series, { name, labels, written, kept }) {
+    const sample = { name, labels, written, kept, value: kept + written };
+    this.#series.set(series, sample);
+    if (!this.samples.has(name)) this.samples.set(name, []);
+    this.samples.get(name).push(sample);
   }
 
   /** The sum of the series of a metric whose labels `accept` takes. */
@@ -43,18 +62,17 @@ function number(text) {
   return text === "-Inf" ? -Infinity : Number(text);
 }
 
-/** By how much a counter rose from one reading to the next. One that fell began anew at 0, in a restart. */
+/** By how much a counter rose from one reading to the next. */
 export function increase(before, now, name, accept) {
-  const [first, last] = [before.sum(name, accept), now.sum(name, accept)];
-  return last >= first ? last - first : last;
+  return now.sum(name, accept) - before.sum(name, accept);
 }
 
 /** The observations of a histogram between two readings: `[{upTo, count}]`, ascending and not cumulated. */
-function buckets(before, now, name, accept) {
+function buckets(before, now, name, accept = () => true) {
   const bounds = now.values(`${name}_bucket`, "le").map(number).sort((one, other) => one - other);
   let seen = 0;
   return bounds.map((upTo) => {
-    const below = increase(before, now, `${name}_bucket`, (l) => number(l.le) === upTo && (!accept || accept(l)));
+    const below = increase(before, now, `${name}_bucket`, (labels) => number(labels.le) === upTo && accept(labels));
     const count = Math.max(0, below - seen);
     seen = Math.max(seen, below);
     return { upTo, count };

@@ -3,8 +3,8 @@
 import { setKey as useKey } from "../shared/api.js";
 import { Signal, find, h, icon, setText } from "../shared/dom.js";
 import { language, languageChanged, t } from "../shared/i18n.js";
-import { keyField } from "../shared/key_field.js";
-import { forget, load, remembers, save, setRemembering } from "../shared/storage.js";
+import { keyField, rememberSwitch } from "../shared/key_field.js";
+import { forget, load, save } from "../shared/storage.js";
 
 export const keyChanged = new Signal();
 
@@ -42,12 +42,6 @@ export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
     value: key,
     placeholder: site.accepts.includes("upstream") ? "sk-… / sessionid / gw-…" : "gw-…",
   });
-  const remember = h("input", {
-    type: "checkbox",
-    role: "switch",
-    checked: remembers(),
-    onchange: () => setRemembering(remember.checked),
-  });
   const done = (value) => {
     setKey(value);
     onDone();
@@ -75,7 +69,7 @@ export function keyForm(site, { id, onForget = null, onDone = () => {} }) {
     h(
       "div.key-foot",
       {},
-      h("label.switch", {}, remember, h("span", {}, t("key.remember"))),
+      rememberSwitch(),
       key && onForget
         ? h("button.button.small", { type: "button", onclick: onForget }, icon("remove"), t("key.forget"))
         : null,

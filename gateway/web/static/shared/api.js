@@ -38,7 +38,21 @@ function headers(more = {}) {
 }
 
 /** The response to a call that went well. `timeout` in ms is until its head; 0 for none. Raises ApiError. */
-export async function call(path, { method = "GET", body, signal, timeout = TIMEOUT_MS, ...more } = {}) {
+export function call(path, options) {
+  return request(path, options, (response) => response);
+}
+
+/** The content of a response and its headers; `timeout` is until its end. Raises ApiError. */
+export function json(path, options) {
+  return request(path, options, async (response) => ({ data: await response.json(), headers: response.headers }));
+}
+
+/** The same as text. */
+export function text(path, options) {
+  return request(path, options, (response) => response.text());
+}
+
+async function request(path, { method = "GET", body, signal, timeout = TIMEOUT_MS, ...more } = {}, read) {
   const limit = new AbortController();
   const timer = timeout ? setTimeout(() => limit.abort(), timeout) : 0;
   const stop = () => limit.abort();
@@ -47,7 +61,7 @@ export async function call(path, { method = "GET", body, signal, timeout = TIMEO
     const given = { method, body, headers: headers(more.headers), signal: limit.signal, cache: "no-store" };
     const response = await fetch(url(path), given);
     if (!response.ok) throw await failure(response);
-    return response;
+    return await read(response);
   } catch (error) {
     if (error instanceof ApiError || signal?.aborted) throw error;
     throw new ApiError(0, { message: t("error.away") });
@@ -56,15 +70,6 @@ export async function call(path, { method = "GET", body, signal, timeout = TIMEO
     // A stream goes on after its head; its reader listens to the same signal.
     if (!timeout) signal?.addEventListener("abort", stop);
     else signal?.removeEventListener("abort", stop);
-  }
-}
-
-export async function json(path, options) {
-  const response = await call(path, options);
-  try {
-    return { data: await response.json(), headers: response.headers };
-  } catch {
-    throw new ApiError(0, { message: t("error.away") });
   }
 }
 

@@ -1,7 +1,8 @@
-// A field for a key, hidden unless it is to be seen.
+// A field for a key, hidden unless it is to be seen, and the switch that lets this browser keep it.
 
 import { h, icon } from "./dom.js";
 import { t } from "./i18n.js";
+import { remembers, setRemembering } from "./storage.js";
 
 /** The input, and the element with it and its button. */
 export function keyField({ id, value, placeholder }) {
@@ -28,4 +29,14 @@ export function keyField({ id, value, placeholder }) {
   });
   labelShow();
   return { input, element: h("div.field-input", {}, input, show) };
+}
+
+export function rememberSwitch() {
+  const input = h("input", {
+    type: "checkbox",
+    role: "switch",
+    checked: remembers(),
+    onchange: () => setRemembering(input.checked),
+  });
+  return h("label.switch", {}, input, h("span", {}, t("key.remember")));
 }
