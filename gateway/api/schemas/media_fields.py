@@ -193,7 +193,11 @@ def _unwrapped(value: dict[str, Any]) -> tuple[Any, str]:
     key = next((key for key in keys if value[key]), keys[0])
     if any(name != key and item != value[key] and holds_inputs(item) for name, item in value.items()):
         raise InputError("1", value, _ONE_ONLY)
-    words = [word.lower() for name in _ROLE_KEYS if isinstance(word := value.get(name), str)]
+    given = [word for name in _ROLE_KEYS if (word := value.get(name)) is not None]
+    for word in given:
+        if not isinstance(word, str):
+            raise InputError(", ".join(sorted(ROLES)), word)
+    words = [word.lower() for word in given]
     telling = [word for word in words if word and word not in _PLAIN_WORDS and "/" not in word]
     return value[key], next((word for word in telling if word not in KIND_WORDS), telling[0] if telling else "")
 

@@ -376,3 +376,11 @@ def test_two_earlier_videos_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises(GatewayError) as caught:
         parse_reuse({"prompt": "p"} | body)
     assert caught.value.param == "video"
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.mp3", None])
+@pytest.mark.parametrize("word", [{}, 5, ["audio"], False])
+def test_role_of_an_input_that_is_no_text_is_a_problem(address: str | None, word: object) -> None:
+    with pytest.raises(GatewayError) as found:
+        parse_generation({"prompt": "x", "audio_url": {"type": word, "url": address}})
+    assert found.value.param == "audio_url"
